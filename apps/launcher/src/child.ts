@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LauncherError } from './errors.ts';
+
+/** A program with all that it is started with; `env` is its whole environment. */
+export interface Command {
+  file: string;
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** Only root may set these. */
+  uid?: number;
+  gid?: number;
+}
+
+/** A started program. `logFrom` is where in its log file this run begins, in bytes. */
+export interface Child {
+  process: ChildProcess;
+  logFile: string;
+  logFrom: number;
+  /** How it ended, once it has: an exit code, or the signal that killed it, or why it could not be started. */
+  ended: Promise<string>;
+}
+
+/**
+ * Starts `command` as the leader of a process group of its own, so that Ctrl-C in a terminal does not reach it.
+ * Its output goes straight to `logFile` (mode 0600, appended): nothing of it breaks when its parent dies.
+ * Its standard input is a pipe whose other end we hold, so that it can notice our death.
+ */
+export function startChild(command: Command, logFile: string): Child {
+  const log = openSync(logFile, 'a', 0o600);
+  try {
+    const logFrom = fstatSync(log).size;
+    const { uid, gid } = command;
+    const child = spawn(command.file, command.args, {
+      env: command.env,
+      cwd: command.cwd,
+      detached: true,
+      stdio: ['pipe', log, log],
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+    });
+    child.stdin?.on('error', () => {}); // EPIPE when it ends first; its end is reported by `ended`
+    const ended = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(error.message));
+      child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+    });
+    return { process: child, logFile, logFrom, ended };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** What `child` has written so far in this run, the last 64 KiB at most. */
+export async function outputOf(child: Child): Promise<string> {
+  const log = await open(child.logFile, 'r');
+  try {
+    const { size } = await log.stat();
+    const from = Math.max(child.logFrom, size - 65_536);
+    const { buffer, bytesRead } = await log.read(Buffer.alloc(Math.max(0, size - from)), 0, undefined, from);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await log.close();
+  }
+}
+
+/** Waits for the line of `child` that holds `text`; undefined when it ended, or `timeoutMs` passed, without it. */
+export async function lineWith(text: string, child: Child, timeoutMs: number): Promise<string | undefined> {
+  let over = false;
+  void child.ended.then(() => {
+    over = true;
+  });
+  for (const deadline = Date.now() + timeoutMs; ; await sleep(25)) {
+    const last = over || Date.now() > deadline; // read once more after the end: the line may have come with it
+    const line = (await outputOf(child)).split('\n').find((candidate) => candidate.includes(text));
+    if (line !== undefined || last) return line;
+  }
+}
+
+/**
+ * Starts `command` and waits until it has written a line that holds `readyText`; returns both.
+ * Ends it and throws PART_FAILED, with the last thing it said, when it does not come so far within `timeoutMs`.
+ */
+export async function startUntilReady(
+  command: Command,
+  readyText: string,
+  logFile: string,
+  timeoutMs: number,
+): Promise<{ child: Child; line: string }> {
+  const child = startChild(command, logFile);
+  const line = await lineWith(readyText, child, timeoutMs);
+  if (line !== undefined) return { child, line };
+  child.process.kill('SIGKILL');
+  const ending = await child.ended;
+  throw new LauncherError('PART_FAILED', `${lastWords(await outputOf(child)) ?? ending} (log: ${logFile})`);
+}
+
+/** The message of the last line that says something; JSON lines say it in `msg`. */
+function lastWords(output: string): string | undefined {
+  const last = output.split('\n').findLast((line) => line.trim() !== '');
+  if (last === undefined) return undefined;
+  try {
+    return String((JSON.parse(last) as { msg?: unknown }).msg ?? last);
+  } catch {
+    return last.trim();
+  }
+}

@@ -1,0 +1,19 @@
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** After the last test of a run: lets the watcher end the PostgreSQL, if one was started, and removes the folder. */
+export default async function globalTeardown() {
+  const folder = process.env.OPENKDH_TEST_FOLDER;
+  const pidFile = join(folder, 'postgres', 'data', 'postmaster.pid');
+  const guard = globalThis.openkdhTestGuard;
+  if (existsSync(pidFile)) {
+    guard.stdin.end();
+    await once(guard, 'exit');
+    while (existsSync(pidFile)) await sleep(20); // the server removes it as the last thing it does
+  } else {
+    guard.kill('SIGKILL');
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
