@@ -9,12 +9,12 @@ export function aes(key: Uint8Array, engine: CipherEngine = 'table'): BlockCiphe
 }
 
 // FIPS 197, 5.1.1 and 5.3.2: the S-box and its inverse.
-const sBox = new Uint8Array(256);
+export const sBox = new Uint8Array(256);
 const inverseSBox = new Uint8Array(256);
 
 // One round of one byte in one word: SubBytes and MixColumns (encrypt), InvSubBytes and InvMixColumns (decrypt).
 // Table n serves row n of the state; it is table 0 turned right by n bytes.
-const [encrypt0, encrypt1, encrypt2, encrypt3] = fourTables();
+export const [encrypt0, encrypt1, encrypt2, encrypt3] = fourTables();
 const [decrypt0, decrypt1, decrypt2, decrypt3] = fourTables();
 
 function fourTables(): [Uint32Array, Uint32Array, Uint32Array, Uint32Array] {
@@ -59,7 +59,7 @@ function fillTables(): void {
 }
 fillTables();
 
-function substitute(word: number): number {
+export function substitute(word: number): number {
   return (
     (sBox[word >>> 24]! << 24) |
     (sBox[(word >>> 16) & 0xff]! << 16) |
@@ -229,7 +229,7 @@ class TableAes implements BlockCipher {
   }
 }
 
-function lastRound(box: Uint8Array, row0: number, row1: number, row2: number, row3: number): number {
+export function lastRound(box: Uint8Array, row0: number, row1: number, row2: number, row3: number): number {
   return (
     (box[row0 >>> 24]! << 24) |
     (box[(row1 >>> 16) & 0xff]! << 16) |
@@ -238,11 +238,11 @@ function lastRound(box: Uint8Array, row0: number, row1: number, row2: number, ro
   );
 }
 
-function loadWord(source: Uint8Array, at: number): number {
+export function loadWord(source: Uint8Array, at: number): number {
   return (source[at]! << 24) | (source[at + 1]! << 16) | (source[at + 2]! << 8) | source[at + 3]!;
 }
 
-function storeWord(target: Uint8Array, at: number, word: number): void {
+export function storeWord(target: Uint8Array, at: number, word: number): void {
   target[at] = word >>> 24;
   target[at + 1] = word >>> 16;
   target[at + 2] = word >>> 8;

@@ -63,7 +63,7 @@ const permutedChoice1 = [57, 49, 41, 33, 25, 17, 9, 1, 58, 50, 42, 34, 26, 18, 1
 // biome-ignore format: as printed
 const permutedChoice2 = [14, 17, 11, 24, 1, 5, 3, 28, 15, 6, 21, 10, 23, 19, 12, 4, 26, 8, 16, 7, 27, 20, 13, 2,
   41, 52, 31, 37, 47, 55, 30, 40, 51, 45, 33, 48, 44, 49, 39, 56, 34, 53, 46, 42, 50, 36, 29, 32];
-const leftShifts = [1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1];
+export const leftShifts = [1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1];
 
 const scheduleWords = 32; // 16 rounds, two words each
 
@@ -90,8 +90,8 @@ function spTable(box: number): Int32Array {
 }
 
 // PC-1 by key byte (parity dropped: 128 values each) into the 28-bit halves C and D.
-const choice1C = choice1Table(permutedChoice1.slice(0, 28));
-const choice1D = choice1Table(permutedChoice1.slice(28));
+export const choice1C = choice1Table(permutedChoice1.slice(0, 28));
+export const choice1D = choice1Table(permutedChoice1.slice(28));
 
 function choice1Table(choice: number[]): Int32Array {
   return Int32Array.from({ length: 8 * 128 }, (_, index) => {
@@ -107,8 +107,8 @@ function choice1Table(choice: number[]): Int32Array {
 
 // PC-2 by seven bits of a half into its four groups of six bits. Groups 1 and 3 (5 and 7) go to the upper half of the
 // word, 2 and 4 (6 and 8) to the lower, because a round serves the odd and the even boxes with one word each.
-const choice2C = choice2Table(permutedChoice2.slice(0, 24), 0);
-const choice2D = choice2Table(permutedChoice2.slice(24), 28);
+export const choice2C = choice2Table(permutedChoice2.slice(0, 24), 0);
+export const choice2D = choice2Table(permutedChoice2.slice(24), 28);
 
 function choice2Table(choice: number[], firstBit: number): Int32Array {
   const groupShift = [24, 8, 16, 0];
@@ -153,7 +153,7 @@ function expandKey(key: Uint8Array, from: number, schedule: Int32Array, to: numb
 }
 
 /** The function f of FIPS 46-3 on a half turned left by one bit. */
-function f(half: number, oddKey: number, evenKey: number): number {
+export function f(half: number, oddKey: number, evenKey: number): number {
   const odd = ((half >>> 4) | (half << 28)) ^ oddKey;
   const even = half ^ evenKey;
   return (

@@ -19,3 +19,4 @@ export { des, tdes } from './des.ts';
 export { BlockCipherError, type BlockCipherErrorCode } from './errors.ts';
 export { type Cmac, cbcMac, cmac, cmacOf, retailMac } from './mac.ts';
 export { cbcDecrypt, cbcEncrypt, ctr, ecbDecrypt, ecbEncrypt } from './modes.ts';
+export { aes128EncryptOnce, desEncryptOnce } from './once.ts';
