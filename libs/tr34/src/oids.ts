@@ -1,0 +1,28 @@
+/** Object identifiers in a token. RFC 5652, 12; RFC 8017, appendix C; RFC 3565, 4.1; TR-34 as `facts` in docs/api/tr34.md. */
+export const oids = {
+  /** As content type; and, in TR-34, as the type of the attribute that holds the key block header. */
+  data: '1.2.840.113549.1.7.1',
+  signedData: '1.2.840.113549.1.7.2',
+  envelopedData: '1.2.840.113549.1.7.3',
+  contentType: '1.2.840.113549.1.9.3',
+  messageDigest: '1.2.840.113549.1.9.4',
+  signingTime: '1.2.840.113549.1.9.5',
+  randomNonce: '1.2.840.113549.1.9.25.3',
+  sha256: '2.16.840.1.101.3.4.2.1',
+  rsaEncryption: '1.2.840.113549.1.1.1',
+  rsaesOaep: '1.2.840.113549.1.1.7',
+  mgf1: '1.2.840.113549.1.1.8',
+  pSpecified: '1.2.840.113549.1.1.9',
+  sha256WithRsaEncryption: '1.2.840.113549.1.1.11',
+  sha384WithRsaEncryption: '1.2.840.113549.1.1.12',
+  sha512WithRsaEncryption: '1.2.840.113549.1.1.13',
+  ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  ecdsaWithSha384: '1.2.840.10045.4.3.3',
+  aes128Cbc: '2.16.840.1.101.3.4.1.2',
+  desEde3Cbc: '1.2.840.113549.3.7',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  crlNumber: '2.5.29.20',
+  extendedKeyUsage: '2.5.29.37',
+} as const;
