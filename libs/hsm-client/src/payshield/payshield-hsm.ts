@@ -1,0 +1,145 @@
+import {
+  assembleKeyToken,
+  issuerAndSerialNumber,
+  parseCrl,
+  rsaPublicKey,
+  Tr34Error,
+} from '@openkdh/tr34/tokens';
+import { HsmError } from '../errors.ts';
+import type { ExportTr34Request, Hsm, HsmCapability, Tr34Token } from '../hsm.ts';
+import { badRequest, requireRange } from './command.ts';
+import type { HsmTls } from './connection.ts';
+import { formatEndpoint, type PayShieldEndpoint } from './endpoint.ts';
+import {
+  checkValue,
+  exportInitialKey,
+  exportKey,
+  formKeyFromComponents,
+  generateKey,
+  importKey,
+} from './key-commands.ts';
+import type { HsmLogger } from './log.ts';
+import { Pool } from './pool.ts';
+import { exportTr34, generateRsaKeyPair, sign } from './rsa-commands.ts';
+import { diagnostics, operationCount, random } from './status-commands.ts';
+
+export interface PayShieldOptions {
+  /** HSMs that hold the same LMK, in order of preference. */
+  endpoints: readonly PayShieldEndpoint[];
+  /** For `tls` endpoints. */
+  tls?: HsmTls;
+  /** Sockets kept open, 1 to 64. Default 2. */
+  connections?: number;
+  /** Deadline of a call; twelve times that for an RSA key pair. Default 5000. */
+  timeoutMs?: number;
+  /** 6 hex digits, or the 16 of NC. Left out: the first HSM that answers sets it. */
+  expectedLmkCheckValue?: string;
+  /** 0 to 99. Left out: the HSM's default LMK, or the one tied to the port. */
+  lmkId?: number;
+  logger?: HsmLogger;
+}
+
+/**
+ * The adapter for what speaks payShield host commands: a payShield 10K, and the soft HSM. Nothing here was ever run
+ * against a payShield; see docs/hsm.md.
+ *
+ * Resolves when the first HSM answered and holds the expected LMK; throws HSM_UNREACHABLE or HSM_WRONG_LMK when every
+ * one was tried once in vain. From then on lost connections are made again by themselves.
+ */
+export async function connectPayShield(options: PayShieldOptions): Promise<Hsm> {
+  const { endpoints, tls, connections = 2, timeoutMs = 5000, expectedLmkCheckValue, lmkId, logger } = options;
+  if (endpoints.length === 0) throw badRequest('endpoints: expected one at least');
+  if (endpoints.some(({ transport }) => transport === 'tls') && tls === undefined) {
+    throw badRequest('tls: expected a client certificate, its key and a CA for an endpoint with TLS');
+  }
+  requireRange(connections, 1, 64, 'connections');
+  requireRange(timeoutMs, 1, 600_000, 'timeoutMs');
+  if (lmkId !== undefined) requireRange(lmkId, 0, 99, 'lmkId');
+  if (expectedLmkCheckValue !== undefined && !/^[0-9A-F]{6}([0-9A-F]{10})?$/.test(expectedLmkCheckValue)) {
+    throw badRequest('expectedLmkCheckValue: expected 6 or 16 upper-case hex digits');
+  }
+
+  const pool = new Pool({
+    endpoints,
+    tls,
+    connections,
+    timeoutMs,
+    expectedLmkCheckValue: expectedLmkCheckValue?.slice(0, 6),
+    lmkId,
+    log: logger,
+  });
+  await pool.start();
+  const counts = await pool.execute(operationCount()).catch(async (error: HsmError) => {
+    if (error.code === 'HSM_REFUSED') return undefined;
+    await pool.close();
+    throw error;
+  });
+
+  return {
+    name: `payShield commands at ${endpoints.map(formatEndpoint).join(', ')}`,
+    capabilities: new Set(
+      counts === undefined ? payShieldCapabilities : [...payShieldCapabilities, 'operation-count'],
+    ),
+    diagnostics: () => pool.execute(diagnostics(lmkId)),
+    random: async (lengthBytes) => pool.execute(random(lengthBytes)),
+    generateKey: async (request) => pool.execute(generateKey(request, lmkId)),
+    formKeyFromComponents: async (components) => pool.execute(formKeyFromComponents(components, lmkId)),
+    checkValue: async (key) => pool.execute(checkValue(key, lmkId)),
+    exportInitialKey: async (request) => pool.execute(exportInitialKey(request, lmkId)),
+    exportKey: async (request) => pool.execute(exportKey(request, lmkId)),
+    importKey: async (request) => pool.execute(importKey(request, lmkId)),
+    generateRsaKeyPair: async (request) => pool.execute(generateRsaKeyPair(request, lmkId)),
+    sign: async (request) => pool.execute(sign(request, lmkId)),
+    exportTr34: async (request) => exportTr34Token(pool, request, lmkId),
+    operationCount: async () => (counts === undefined ? undefined : pool.execute(operationCount())),
+    close: () => pool.close(),
+  };
+}
+
+const payShieldCapabilities: readonly HsmCapability[] = [
+  'random',
+  'generate-key',
+  'form-key-from-components',
+  'check-value',
+  'export-initial-key',
+  'export-key',
+  'import-key',
+  'generate-rsa-key-pair',
+  'sign',
+  'export-tr34',
+];
+
+/** B8 makes the parts that need keys; the CMS around them is put together here. */
+async function exportTr34Token(
+  pool: Pool,
+  request: ExportTr34Request,
+  lmkId: number | undefined,
+): Promise<Tr34Token> {
+  const { key, kdhPrivateKey, kdhCertificate, krdCertificate, nonce, versionId, crl } = request;
+  const parties = refusingAs('HSM_BAD_REQUEST', () => {
+    parseCrl(crl);
+    return {
+      kdhId: issuerAndSerialNumber(kdhCertificate),
+      krdId: issuerAndSerialNumber(krdCertificate),
+      krdPublicKey: rsaPublicKey(krdCertificate),
+    };
+  });
+  const command = exportTr34({ key, kdhPrivateKey, nonce, versionId, ...parties }, lmkId);
+  const { authenticatedAttributes, envelopedData, signature, kcv } = await pool.execute(command);
+  const token = refusingAs('HSM_BAD_ANSWER', () =>
+    assembleKeyToken({ authenticatedAttributes, envelopedData, signature, signer: parties.kdhId, crl }),
+  );
+  return { token, kcv };
+}
+
+function refusingAs<Result>(code: 'HSM_BAD_REQUEST' | 'HSM_BAD_ANSWER', work: () => Result): Result {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof Tr34Error)) throw cause;
+    throw new HsmError(code, `TR-34: ${cause.message}`, {
+      mayHaveExecuted: code === 'HSM_BAD_ANSWER',
+      cause,
+    });
+  }
+}
