@@ -26,6 +26,15 @@ export function requireKeyBytes(key: Uint8Array, allowed: readonly number[], cip
   );
 }
 
+export function requireKeyAt(key: Uint8Array, keyOffset: number, keyBytes: number): void {
+  if (keyOffset + keyBytes > key.length) {
+    throw new BlockCipherError(
+      'BLOCK_CIPHER_KEY_LENGTH',
+      `expected a key of ${keyBytes} bytes at offset ${keyOffset}, got ${key.length} bytes in all`,
+    );
+  }
+}
+
 /** Called once per block by every core, so it must stay small enough to be inlined. */
 export function requireBlock(
   live: boolean,

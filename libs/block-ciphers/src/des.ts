@@ -1,4 +1,10 @@
-import { type BlockCipher, type CipherEngine, requireBlock, requireKeyBytes } from './block-cipher.ts';
+import {
+  type BlockCipher,
+  type CipherEngine,
+  requireBlock,
+  requireKeyAt,
+  requireKeyBytes,
+} from './block-cipher.ts';
 import { OpensslCipher } from './openssl.ts';
 import { takeSchedule, wipeSchedule } from './schedule.ts';
 
@@ -63,7 +69,7 @@ const permutedChoice1 = [57, 49, 41, 33, 25, 17, 9, 1, 58, 50, 42, 34, 26, 18, 1
 // biome-ignore format: as printed
 const permutedChoice2 = [14, 17, 11, 24, 1, 5, 3, 28, 15, 6, 21, 10, 23, 19, 12, 4, 26, 8, 16, 7, 27, 20, 13, 2,
   41, 52, 31, 37, 47, 55, 30, 40, 51, 45, 33, 48, 44, 49, 39, 56, 34, 53, 46, 42, 50, 36, 29, 32];
-export const leftShifts = [1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1];
+const leftShifts = [1, 1, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 2, 2, 2, 1];
 
 const scheduleWords = 32; // 16 rounds, two words each
 
@@ -90,8 +96,8 @@ function spTable(box: number): Int32Array {
 }
 
 // PC-1 by key byte (parity dropped: 128 values each) into the 28-bit halves C and D.
-export const choice1C = choice1Table(permutedChoice1.slice(0, 28));
-export const choice1D = choice1Table(permutedChoice1.slice(28));
+const choice1C = choice1Table(permutedChoice1.slice(0, 28));
+const choice1D = choice1Table(permutedChoice1.slice(28));
 
 function choice1Table(choice: number[]): Int32Array {
   return Int32Array.from({ length: 8 * 128 }, (_, index) => {
@@ -107,8 +113,8 @@ function choice1Table(choice: number[]): Int32Array {
 
 // PC-2 by seven bits of a half into its four groups of six bits. Groups 1 and 3 (5 and 7) go to the upper half of the
 // word, 2 and 4 (6 and 8) to the lower, because a round serves the odd and the even boxes with one word each.
-export const choice2C = choice2Table(permutedChoice2.slice(0, 24), 0);
-export const choice2D = choice2Table(permutedChoice2.slice(24), 28);
+const choice2C = choice2Table(permutedChoice2.slice(0, 24), 0);
+const choice2D = choice2Table(permutedChoice2.slice(24), 28);
 
 function choice2Table(choice: number[], firstBit: number): Int32Array {
   const groupShift = [24, 8, 16, 0];
@@ -153,7 +159,7 @@ function expandKey(key: Uint8Array, from: number, schedule: Int32Array, to: numb
 }
 
 /** The function f of FIPS 46-3 on a half turned left by one bit. */
-export function f(half: number, oddKey: number, evenKey: number): number {
+function f(half: number, oddKey: number, evenKey: number): number {
   const odd = ((half >>> 4) | (half << 28)) ^ oddKey;
   const even = half ^ evenKey;
   return (
@@ -268,4 +274,107 @@ function crypt(
   target[to + 5] = r >>> 16;
   target[to + 6] = r >>> 8;
   target[to + 7] = r;
+}
+
+/**
+ * One 8-byte block of single DES, FIPS 46-3, under a key that serves for this block only: the 8 bytes of `key` at
+ * `keyOffset`. Every step of TDES DUKPT is two such blocks. Round keys are made as the rounds go, in local variables:
+ * there is no schedule to store, read back and wipe. The permutations are written out a second time because a
+ * function can't return two halves without allocating.
+ */
+export function desEncryptOnce(
+  key: Uint8Array,
+  keyOffset: number,
+  source: Uint8Array,
+  sourceOffset: number,
+  target: Uint8Array,
+  targetOffset: number,
+): void {
+  requireKeyAt(key, keyOffset, 8);
+  requireBlock(true, 8, source, sourceOffset, target, targetOffset);
+  let c = 0;
+  let d = 0;
+  for (let i = 0; i < 8; i++) {
+    const sevenBits = (i << 7) | (key[keyOffset + i]! >>> 1);
+    c |= choice1C[sevenBits]!;
+    d |= choice1D[sevenBits]!;
+  }
+  let l =
+    (source[sourceOffset]! << 24) |
+    (source[sourceOffset + 1]! << 16) |
+    (source[sourceOffset + 2]! << 8) |
+    source[sourceOffset + 3]!;
+  let r =
+    (source[sourceOffset + 4]! << 24) |
+    (source[sourceOffset + 5]! << 16) |
+    (source[sourceOffset + 6]! << 8) |
+    source[sourceOffset + 7]!;
+
+  // IP, as in `crypt`: both halves end turned left by one bit.
+  let t = ((l >>> 4) ^ r) & 0x0f0f0f0f;
+  r ^= t;
+  l ^= t << 4;
+  t = ((l >>> 16) ^ r) & 0xffff;
+  r ^= t;
+  l ^= t << 16;
+  t = ((r >>> 2) ^ l) & 0x33333333;
+  l ^= t;
+  r ^= t << 2;
+  t = ((r >>> 8) ^ l) & 0x00ff00ff;
+  l ^= t;
+  r ^= t << 8;
+  r = (r << 1) | (r >>> 31);
+  t = (l ^ r) & 0xaaaaaaaa;
+  l ^= t;
+  r ^= t;
+  l = (l << 1) | (l >>> 31);
+
+  for (let round = 0; round < 16; round++) {
+    const shift = leftShifts[round]!;
+    c = ((c << shift) | (c >>> (28 - shift))) & 0x0fffffff;
+    d = ((d << shift) | (d >>> (28 - shift))) & 0x0fffffff;
+    const left =
+      choice2C[c >>> 21]! |
+      choice2C[128 | ((c >>> 14) & 127)]! |
+      choice2C[256 | ((c >>> 7) & 127)]! |
+      choice2C[384 | (c & 127)]!;
+    const right =
+      choice2D[d >>> 21]! |
+      choice2D[128 | ((d >>> 14) & 127)]! |
+      choice2D[256 | ((d >>> 7) & 127)]! |
+      choice2D[384 | (d & 127)]!;
+    t = l ^ f(r, (left & 0xffff0000) | (right >>> 16), (left << 16) | (right & 0xffff));
+    l = r;
+    r = t;
+  }
+
+  // The halves change places after the last round; then IP backwards.
+  t = l;
+  l = r;
+  r = t;
+  l = (l >>> 1) | (l << 31);
+  t = (l ^ r) & 0xaaaaaaaa;
+  l ^= t;
+  r ^= t;
+  r = (r >>> 1) | (r << 31);
+  t = ((r >>> 8) ^ l) & 0x00ff00ff;
+  l ^= t;
+  r ^= t << 8;
+  t = ((r >>> 2) ^ l) & 0x33333333;
+  l ^= t;
+  r ^= t << 2;
+  t = ((l >>> 16) ^ r) & 0xffff;
+  r ^= t;
+  l ^= t << 16;
+  t = ((l >>> 4) ^ r) & 0x0f0f0f0f;
+  r ^= t;
+  l ^= t << 4;
+  target[targetOffset] = l >>> 24;
+  target[targetOffset + 1] = l >>> 16;
+  target[targetOffset + 2] = l >>> 8;
+  target[targetOffset + 3] = l;
+  target[targetOffset + 4] = r >>> 24;
+  target[targetOffset + 5] = r >>> 16;
+  target[targetOffset + 6] = r >>> 8;
+  target[targetOffset + 7] = r;
 }

@@ -11,12 +11,11 @@
  *
  * Memory. Keys are copied into buffers that `wipe` fills with zeros; a garbage collector may have moved them before.
  */
-export { aes } from './aes.ts';
+export { aes, aes128EncryptOnce } from './aes.ts';
 export type { BlockCipher, CipherEngine } from './block-cipher.ts';
 export { equalConstantTime, wipe, xor } from './bytes.ts';
 export { kcvAes, kcvTdes } from './check-value.ts';
-export { des, tdes } from './des.ts';
+export { des, desEncryptOnce, tdes } from './des.ts';
 export { BlockCipherError, type BlockCipherErrorCode } from './errors.ts';
 export { type Cmac, cbcMac, cmac, cmacOf, retailMac } from './mac.ts';
 export { cbcDecrypt, cbcEncrypt, ctr, ecbDecrypt, ecbEncrypt } from './modes.ts';
-export { aes128EncryptOnce, desEncryptOnce } from './once.ts';
