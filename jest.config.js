@@ -15,6 +15,7 @@ const common = {
           parser: { syntax: 'typescript', decorators: true },
           transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
           keepClassNames: true,
+          experimental: { keepImportAttributes: true },
         },
       },
     ],
