@@ -1,0 +1,43 @@
+/** Stable codes of every refusal of this package. */
+export type DukptErrorCode =
+  | 'DUKPT_KSN_LENGTH'
+  | 'DUKPT_KSN_FIELD'
+  | 'DUKPT_KSN_NOT_INITIAL'
+  | 'DUKPT_KSN_FOREIGN'
+  | 'DUKPT_COUNTER_INVALID'
+  | 'DUKPT_EXHAUSTED'
+  | 'DUKPT_KEY_LENGTH'
+  | 'DUKPT_KEY_USAGE'
+  | 'DUKPT_KEY_TYPE'
+  | 'DUKPT_KEY_TOO_STRONG'
+  | 'DUKPT_DATA_LENGTH'
+  | 'DUKPT_MAC_LENGTH'
+  | 'DUKPT_PIN'
+  | 'DUKPT_PAN'
+  | 'DUKPT_PIN_BLOCK'
+  | 'DUKPT_STATE_INVALID'
+  | 'DUKPT_STATE_ROLLED_BACK'
+  | 'DUKPT_UNSEAL_FAILED';
+
+/** The one error of this package. `code` is stable; the message is for people and holds no key, PIN or data. */
+export class DukptError extends Error {
+  readonly code: DukptErrorCode;
+
+  constructor(code: DukptErrorCode, message: string) {
+    super(message);
+    this.name = 'DukptError';
+    this.code = code;
+  }
+}
+
+/** Refuses bytes of another length than those listed. `what` names them in the message. */
+export function requireLength(
+  bytes: Uint8Array,
+  lengths: readonly number[],
+  code: DukptErrorCode,
+  what: string,
+): void {
+  if (!lengths.includes(bytes.length)) {
+    throw new DukptError(code, `${what}: expected ${lengths.join(' or ')} bytes, got ${bytes.length}`);
+  }
+}
