@@ -18,6 +18,7 @@ import {
 } from './der.ts';
 import { type DialectName, type Reading, writes } from './dialects.ts';
 import { Tr34Error } from './errors.ts';
+import { headerBytes, headerText } from './header.ts';
 import { oids } from './oids.ts';
 
 /** The attributes that TR-34 uses. A token may have more; they are signed and otherwise ignored. */
@@ -68,24 +69,6 @@ export function requireNonceLength(nonce: Uint8Array): void {
   if (nonce.length < 8 || nonce.length > 16) {
     throw new Tr34Error('TR34_NONCE_LENGTH', `expected a nonce of 8 to 16 bytes, got ${nonce.length}`);
   }
-}
-
-/** The bytes of a header. @throws TR34_HEADER_INVALID unless at least 16 printable characters */
-export function headerBytes(header: string): Uint8Array {
-  if (!/^[\x20-\x7e]{16,}$/.test(header)) {
-    throw new Tr34Error(
-      'TR34_HEADER_INVALID',
-      `expected a key block header of at least 16 printable characters, got ${header.length}`,
-    );
-  }
-  return Uint8Array.from(header, (char) => char.charCodeAt(0));
-}
-
-/** The header in these bytes. @throws TR34_HEADER_INVALID */
-export function headerText(octets: Uint8Array): string {
-  const header = Buffer.from(octets).toString('latin1');
-  headerBytes(header);
-  return header;
 }
 
 /**

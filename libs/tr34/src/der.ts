@@ -1,11 +1,11 @@
 /**
  * DER (ITU-T X.690) on bytes, the part that CMS and X.509 need.
  *
- * Not node-forge's asn1, although this package may use it, for three reasons: it keeps values in strings, and the key
- * block inside a token holds a clear key; its tree has no byte ranges, and signatures are verified over the bytes as
- * encoded; it cannot write or read an arc of 128 bits, and our certificate purposes are under 2.25. The specs read
- * what is written here with node-forge and OpenSSL.
+ * node-forge's asn1 converts object identifiers and times. Tags and lengths are walked here: its parser turns values
+ * into strings, which the clear key in a key block must never become; its tree has no byte ranges, and signatures are
+ * verified over the bytes as encoded; and it takes lengths that are not DER.
  */
+import forge from 'node-forge';
 import { Tr34Error } from './errors.ts';
 
 /** Identifier octets, X.690 8.1.2. */
@@ -138,24 +138,18 @@ export function openDer(bytes: Uint8Array, tag: number, name: string): DerReader
   return new DerReader(readDer(bytes, tag, name).content, name);
 }
 
-/** Dotted form of an OBJECT IDENTIFIER. Arcs may exceed 2^53: those under 2.25 are UUIDs. */
+/** Dotted form of an OBJECT IDENTIFIER. Arcs of more than 53 bits are refused, as node-forge does not read them. */
 export function oidOf(der: Der): string {
   const { content } = der;
-  if (der.tag !== tags.oid || content.length === 0 || (content.at(-1) as number) >= 0x80) {
-    throw malformed(`expected an OBJECT IDENTIFIER, got ${tagName(der.tag)} of ${content.length} bytes`);
-  }
-  const arcs: bigint[] = [];
-  let arc = 0n;
-  for (const octet of content) {
-    arc = (arc << 7n) | BigInt(octet & 0x7f);
-    if (octet < 0x80) {
-      arcs.push(arc);
-      arc = 0n;
+  // X.690 8.19: the last octet of the last arc has bit 8 clear; node-forge does not look.
+  if (der.tag === tags.oid && (content.at(-1) ?? 0x80) < 0x80) {
+    try {
+      return forge.asn1.derToOid(Buffer.from(content).toString('latin1'));
+    } catch {
+      // refused below
     }
   }
-  const [joined, ...others] = arcs as [bigint, ...bigint[]];
-  const root = joined < 80n ? joined / 40n : 2n;
-  return [root, joined - root * 40n, ...others].join('.');
+  throw malformed(`expected an OBJECT IDENTIFIER, got ${tagName(der.tag)} of ${content.length} bytes`);
 }
 
 /** A small INTEGER: a version or a count, 0 to 127. */
@@ -250,25 +244,15 @@ export function derOrder(members: readonly Uint8Array[]): Uint8Array[] {
 export const smallInteger = (value: number) => encode(tags.integer, Uint8Array.of(value));
 
 /** An OBJECT IDENTIFIER from its dotted form. */
-export function oid(dotted: string): Uint8Array<ArrayBuffer> {
-  const [root, second, ...others] = dotted.split('.').map(BigInt) as [bigint, bigint, ...bigint[]];
-  const octets = [root * 40n + second, ...others].flatMap((arc) => {
-    const groups = [Number(arc & 0x7fn)];
-    for (let left = arc >> 7n; left > 0n; left >>= 7n) groups.unshift(Number(left & 0x7fn) | 0x80);
-    return groups;
-  });
-  return encode(tags.oid, Uint8Array.from(octets));
-}
+export const oid = (dotted: string) => encode(tags.oid, octetsOf(forge.asn1.oidToDer(dotted).getBytes()));
 
 /** UTCTime to 2049, GeneralizedTime from 2050 (RFC 5652, 11.3). Milliseconds are dropped. */
 export function time(date: Date): Uint8Array<ArrayBuffer> {
-  const digits = date
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z')
-    .replace(/[-:T]/g, '');
   const year = date.getUTCFullYear();
-  const ascii = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
   return year >= 1950 && year < 2050
-    ? encode(tags.utcTime, ascii(digits.slice(2)))
-    : encode(tags.generalizedTime, ascii(digits));
+    ? encode(tags.utcTime, octetsOf(forge.asn1.dateToUtcTime(date)))
+    : encode(tags.generalizedTime, octetsOf(forge.asn1.dateToGeneralizedTime(date)));
 }
+
+/** The octets in one of node-forge's strings. */
+const octetsOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));

@@ -78,7 +78,7 @@ export interface KeyTokenParts {
 /**
  * KT_KDH from the parts that an HSM returned. Called by the KDH. Of the two forms of the content (with and without
  * the tag of its SEQUENCE) it takes the one that the HSM digested. The signature is not verified: see
- * `verifySignedBy`.
+ * `verifyToken`.
  * @throws TR34_MALFORMED when the digest in the attributes fits neither form; TR34_CRL_ABSENT
  */
 export function assembleKeyToken(parts: KeyTokenParts): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,4 @@
-/** Object identifiers in a token. RFC 5652, 12; RFC 8017, appendix C; RFC 3565, 4.1; TR-34 as `facts` in docs/api/tr34.md. */
+/** Object identifiers in a token. RFC 5652, 12; RFC 5280, appendix A; RFC 8017, appendix C; RFC 3565, 4.1; RFC 5758, 3.2. */
 export const oids = {
   /** As content type; and, in TR-34, as the type of the attribute that holds the key block header. */
   data: '1.2.840.113549.1.7.1',

@@ -3,8 +3,9 @@
  *
  *   SignedData ::= SEQUENCE { version, digestAlgorithms SET, encapContentInfo, certificates [0], crls [1], signerInfos SET }
  */
-import { createHash, type KeyObject, verify } from 'node:crypto';
+import { createHash, verify } from 'node:crypto';
 import { parseAttributes, type SignedAttributes } from './attributes.ts';
+import { type Certificate, identifierOf, parseCertificate, rsaKeyOf } from './certificate.ts';
 import {
   concat,
   contextTag,
@@ -175,19 +176,24 @@ export function contentSequence(content: Uint8Array | undefined, reading: Readin
 export const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 
 /**
- * Verifies the signature over the attributes as encoded, with the tag of a SET (RFC 5652, 5.4), and the digest in
- * them; without attributes, over the content. Where the dialect has it, over the attributes in DER order, too.
- * @throws TR34_SIGNATURE_INVALID
+ * Verifies that the key of `certificate` signed: over the attributes as encoded, with the tag of a SET (RFC 5652, 5.4),
+ * and the digest in them; without attributes, over the content. Where the dialect has it, over the attributes in DER
+ * order, too. The certificate itself is not judged.
+ * @throws TR34_SIGNER_UNKNOWN, TR34_SIGNATURE_INVALID, TR34_CERTIFICATE_KEY
  */
-export function verifySignature(
-  { content, contentType, signer }: SignedData,
-  key: KeyObject,
-  reading: Reading,
-): void {
+export function verifySignedBy(signedData: SignedData, certificate: Certificate, reading: Reading): void {
+  const { content, contentType, signer } = signedData;
+  if (!signer || !equalBytes(signer.identifier, identifierOf(certificate))) {
+    throw new Tr34Error(
+      'TR34_SIGNER_UNKNOWN',
+      'expected a token signed by the given certificate, got another signer',
+    );
+  }
+  const key = rsaKeyOf(certificate);
   const refused = new Tr34Error('TR34_SIGNATURE_INVALID', 'signature verification failed');
-  if (!content || !signer) throw refused;
   const { attributes, attributeBytes, signature } = signer;
   const verifies = (signed: Uint8Array) => verify('sha256', signed, key, signature);
+  if (!content) throw refused;
   if (!attributes || !attributeBytes) {
     if (contentType !== oids.data || !verifies(content)) throw refused;
     return;
@@ -198,6 +204,17 @@ export function verifySignature(
   const list = new DerReader(attributeBytes, 'signedAttrs').rest(tags.sequence, 'attribute');
   if (!verifies(setOf(...list.map(({ bytes }) => bytes)))) throw refused;
   reading.meet('signed-over-sorted-attributes');
+}
+
+/**
+ * Verifies that the key of `certificate` (DER) signed a token of any kind. The certificate is judged by
+ * `checkCertificate`.
+ * @throws TR34_MALFORMED, TR34_DIALECT, TR34_ALGORITHM_UNSUPPORTED, TR34_SIGNER_UNKNOWN, TR34_SIGNATURE_INVALID,
+ *   TR34_CERTIFICATE_KEY
+ */
+export function verifyToken(token: Uint8Array, certificate: Uint8Array, dialect?: DialectName): void {
+  const reading = new Reading(dialect);
+  verifySignedBy(parseSignedToken(token, reading), parseCertificate(certificate), reading);
 }
 
 /** What a SignedData is built from. */

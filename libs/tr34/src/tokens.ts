@@ -35,6 +35,7 @@ export { type Deviation, type Dialect, type DialectName, deviations, dialects } 
 export { Tr34Error, type Tr34ErrorCode } from './errors.ts';
 export { assembleKeyToken, type KeyToken, type KeyTokenParts, parseKeyToken } from './key-token.ts';
 export { buildRandomToken, parseRandomToken } from './random-token.ts';
+export { verifyToken } from './signed-data.ts';
 export type { TokenSigner } from './signing.ts';
 export {
   checkCertificate,

@@ -10,16 +10,15 @@ import { equalBytes } from './der.ts';
 import { Tr34Error } from './errors.ts';
 import { commonNamesOf } from './names.ts';
 
-/** Extended key usages of OpenKDH, in an arc made once from a UUID (ITU-T X.667: 2.25). One purpose per certificate. */
+/**
+ * Extended key usages of OpenKDH, the same as in libs/pki, one per certificate. Under the enterprise number that
+ * RFC 5612 sets aside for documentation: OpenKDH has none of its own.
+ */
 export const purposes = {
   /** A terminal receives TR-34 key tokens. */
-  krdEncryption: '2.25.190304872694120563410247119306628813437.1.1',
-  /** A terminal signs load results. */
-  terminalResultSigning: '2.25.190304872694120563410247119306628813437.1.2',
+  krdEncryption: '1.3.6.1.4.1.32473.34.1.1',
   /** A KDH signs TR-34 tokens. */
-  kdhSigning: '2.25.190304872694120563410247119306628813437.1.3',
-  /** A KDH signs checkpoints of the transparency log. */
-  checkpointSigning: '2.25.190304872694120563410247119306628813437.1.4',
+  kdhSigning: '1.3.6.1.4.1.32473.34.1.3',
 } as const;
 
 /** The roles of certificates in TR-34. */
