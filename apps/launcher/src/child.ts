@@ -53,8 +53,31 @@ export function startChild(command: Command, logFile: string): Child {
   }
 }
 
+/**
+ * Waits until `child` has written a line that holds `readyText`, and returns that line. When it ends before, or
+ * `timeoutMs` pass, it is killed, and PART_FAILED says the last thing it said.
+ */
+export async function readyLine(child: Child, readyText: string, timeoutMs: number): Promise<string> {
+  let ended = false;
+  void child.ended.then(() => {
+    ended = true;
+  });
+  for (const deadline = Date.now() + timeoutMs; ; await sleep(25)) {
+    const last = ended || Date.now() > deadline; // read once more after the end: the line may have come with it
+    const line = (await outputOf(child)).split('\n').find((candidate) => candidate.includes(readyText));
+    if (line !== undefined) return line;
+    if (last) break;
+  }
+  child.process.kill('SIGKILL');
+  const ending = await child.ended;
+  throw new LauncherError(
+    'PART_FAILED',
+    `${lastWords(await outputOf(child)) ?? ending} (log: ${child.logFile})`,
+  );
+}
+
 /** What `child` has written so far in this run, the last 64 KiB at most. */
-export async function outputOf(child: Child): Promise<string> {
+async function outputOf(child: Child): Promise<string> {
   const log = await open(child.logFile, 'r');
   try {
     const { size } = await log.stat();
@@ -64,37 +87,6 @@ export async function outputOf(child: Child): Promise<string> {
   } finally {
     await log.close();
   }
-}
-
-/** Waits for the line of `child` that holds `text`; undefined when it ended, or `timeoutMs` passed, without it. */
-export async function lineWith(text: string, child: Child, timeoutMs: number): Promise<string | undefined> {
-  let over = false;
-  void child.ended.then(() => {
-    over = true;
-  });
-  for (const deadline = Date.now() + timeoutMs; ; await sleep(25)) {
-    const last = over || Date.now() > deadline; // read once more after the end: the line may have come with it
-    const line = (await outputOf(child)).split('\n').find((candidate) => candidate.includes(text));
-    if (line !== undefined || last) return line;
-  }
-}
-
-/**
- * Starts `command` and waits until it has written a line that holds `readyText`; returns both.
- * Ends it and throws PART_FAILED, with the last thing it said, when it does not come so far within `timeoutMs`.
- */
-export async function startUntilReady(
-  command: Command,
-  readyText: string,
-  logFile: string,
-  timeoutMs: number,
-): Promise<{ child: Child; line: string }> {
-  const child = startChild(command, logFile);
-  const line = await lineWith(readyText, child, timeoutMs);
-  if (line !== undefined) return { child, line };
-  child.process.kill('SIGKILL');
-  const ending = await child.ended;
-  throw new LauncherError('PART_FAILED', `${lastWords(await outputOf(child)) ?? ending} (log: ${logFile})`);
 }
 
 /** The message of the last line that says something; JSON lines say it in `msg`. */

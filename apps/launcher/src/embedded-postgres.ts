@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,11 +16,14 @@ export interface EmbeddedPostgres {
   /** It accepts connections once this stands in its output. */
   readyText: string;
   dataFolder: string;
+  /** A watcher that ends the server when whoever holds its standard input is gone, be it by kill -9. */
+  guard: Command;
   /** Connects its superuser to `database`; the password is in it. */
   urlOf(database: string): string;
 }
 
 const user = 'openkdh';
+const guardScript = fileURLToPath(new URL('../postgres-guard.sh', import.meta.url)); // the same from src and dist
 
 /**
  * Makes `home` (mode 0700) hold a data folder, a password (0600) and a port, the same ones at each start, and ends
@@ -61,6 +64,7 @@ export async function preparePostgres(
     ]),
     readyText: 'database system is ready to accept connections',
     dataFolder,
+    guard: { file: '/bin/sh', args: [guardScript, dataFolder], env: { PATH: process.env['PATH'] } },
     urlOf: (database) => `postgres://${user}:${password}@127.0.0.1:${port}/${database}`,
   };
 }
@@ -117,19 +121,6 @@ export async function stopPostgres(dataFolder: string): Promise<boolean> {
     if (await gone(pid, dataFolder, timeoutMs)) return true;
   }
   return false;
-}
-
-/**
- * Starts a small watcher that ends the server of `dataFolder` when this process is gone, be it by kill -9.
- * Returns what dismisses it; call that once the server has been stopped.
- */
-export function guardPostgres(dataFolder: string): () => void {
-  const script = fileURLToPath(new URL('../postgres-guard.sh', import.meta.url)); // the same from src and dist
-  const guard = spawn('/bin/sh', [script, dataFolder], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  return () => guard.kill('SIGKILL');
 }
 
 /** Makes `database` in the running server, unless it is there. */

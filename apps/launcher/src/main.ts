@@ -1,1 +1,87 @@
-export {};
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { explain, LauncherError } from './errors.ts';
+import { type Flags, parseFlags, usage } from './flags.ts';
+import { type Status, watchLoads } from './loads.ts';
+import { openProgress } from './progress.ts';
+import { addressList, loadedSlots, report } from './report.ts';
+import { openState } from './state-folder.ts';
+import { Supervisor } from './supervisor.ts';
+import { startSystem } from './system.ts';
+
+/** 0 as asked; 1 it could not be done; 2 not understood; 130 stopped by the user before it was done. */
+const exitCodes = { done: 0, failed: 1, misused: 2, interrupted: 130 } as const;
+
+/** The user's Ctrl-C, thrown into whatever goes on. */
+class Interrupted extends Error {}
+
+process.exitCode = await main(process.argv.slice(2), process.env);
+
+async function main(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  try {
+    const flags = parseFlags(args);
+    if (!flags.help) return await run(flags, environment);
+    process.stdout.write(usage);
+    return exitCodes.done;
+  } catch (error) {
+    if (error instanceof Interrupted) return exitCodes.interrupted;
+    const refusal = explain(error);
+    if (refusal === undefined) throw error;
+    process.stderr.write(`${refusal.message}\n`);
+    return refusal.code === 'BAD_FLAGS' ? exitCodes.misused : exitCodes.failed;
+  }
+}
+
+/** Runs the system until it has done what was asked, or is interrupted; leaves no process behind either way. */
+async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
+  const screen = flags.json ? process.stderr : process.stdout;
+  const progress = openProgress(screen, () => performance.now());
+  const repository = fileURLToPath(new URL('../../../', import.meta.url));
+  const state = await openState(resolve(environment['OPENKDH_STATE'] || `${repository}.openkdh`), flags);
+  const supervisor = new Supervisor(state.path, progress.say);
+  const interruption = firstSignal(() => {
+    supervisor.kill();
+    process.exit(exitCodes.interrupted);
+  });
+  try {
+    const loading = load();
+    await Promise.race([loading, interruption]);
+    if (flags.once) return exitCodes.done;
+    progress.say('\nCtrl-C stops everything.');
+    return await interruption.catch(() => exitCodes.done);
+  } finally {
+    progress.clear();
+    await supervisor.stop();
+    state.release();
+  }
+
+  /** Starts everything, waits until the terminals hold their keys, and shows what they hold. */
+  async function load(): Promise<void> {
+    const system = await startSystem(state.path, flags, environment, supervisor, progress);
+    const before = await system.api.get<Status>('/status');
+    await system.startFleet();
+    const limit = flags.once ? flags.timeoutSeconds : Number.POSITIVE_INFINITY;
+    const outcome = await watchLoads(system.api, flags.terminals, before, limit, progress);
+    progress.clear();
+    progress.say(report(await loadedSlots(system.api), outcome.figures));
+    progress.say(`\n${addressList(system.addresses)}`);
+    if (flags.json) process.stdout.write(`${JSON.stringify(outcome.figures)}\n`);
+    if (flags.once && outcome.problem) throw new LauncherError('LOADS_UNCONFIRMED', outcome.problem);
+    if (outcome.problem) progress.say(outcome.problem);
+  }
+}
+
+/** Rejects at the first signal to end; calls `again` at every further one. */
+function firstSignal(again: () => void): Promise<never> {
+  return new Promise((_, reject) => {
+    let signals = 0;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        signals += 1;
+        if (signals > 1) return again();
+        process.stderr.write('\nStopping; once more stops at once.\n');
+        reject(new Interrupted());
+      });
+    }
+  });
+}

@@ -2,28 +2,31 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { LauncherError } from './errors.ts';
 
-/** `wanted` if it can be listened on at 127.0.0.1, else a port that can. 0 wants none in particular. */
+const host = '127.0.0.1';
+
+/** `wanted` if it can be listened on at 127.0.0.1, else a port that can; 0 asks for any. */
 export async function freePort(wanted: number): Promise<number> {
-  return (await tryPort(wanted)) ?? (await tryPort(0))!;
+  return listenOnce(wanted).catch(() => listenOnce(0));
 }
 
-/** Refuses with one line when `port` of `host` cannot be listened on; `option` is how the user chooses another. */
-export async function requirePort(port: number, host: string, option: string): Promise<void> {
-  if ((await tryPort(port, host)) === undefined) {
-    const message = `port ${port} of ${host} is in use or may not be used; choose another with ${option} PORT`;
-    throw new LauncherError('PORT_BUSY', message);
-  }
-}
-
-/** The port that was listened on and is free again; undefined when that is not possible. */
-async function tryPort(port: number, host = '127.0.0.1'): Promise<number | undefined> {
-  const server = createServer();
+/** `wanted`, or any free port for 0; one clear line when it can't be had. `option` is how the user chooses another. */
+export async function requirePort(wanted: number, option: string): Promise<number> {
   try {
-    server.listen({ port, host, exclusive: true });
-    await once(server, 'listening');
-  } catch {
-    return undefined;
+    return await listenOnce(wanted);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason =
+      code === 'EADDRINUSE' ? 'is in use' : code === 'EACCES' ? 'needs more rights' : `fails (${code})`;
+    const message = `port ${wanted} of ${host} ${reason}; choose another with ${option} PORT`;
+    throw new LauncherError('PORT_REFUSED', message, { cause });
   }
+}
+
+/** Listens on `port` for a moment and returns it. */
+async function listenOnce(port: number): Promise<number> {
+  const server = createServer();
+  server.listen({ port, host, exclusive: true });
+  await once(server, 'listening'); // rejects with the error
   const { port: listened } = server.address() as { port: number };
   server.close();
   await once(server, 'close');

@@ -112,7 +112,7 @@ function postgresUser(program: string, home: string): PostgresUser {
     throw new LauncherError('POSTGRES_NEEDS_A_USER', message);
   }
   const stateFolder = dirname(home);
-  chownSync(home, uid, gid);
+  spawnSync('chown', ['-R', `${uid}:${gid}`, home]);
   chownSync(stateFolder, 0, gid); // root's alone but for this: the group of nobody may pass through it, no more
   chmodSync(stateFolder, 0o710);
   for (const path of [program, home]) {
@@ -124,11 +124,10 @@ function postgresUser(program: string, home: string): PostgresUser {
   return { prefix: [], ids: { uid, gid } };
 }
 
-/** The outermost folder above `path` that others than its owner may not enter; its parent when there is none. */
+/** The outermost folder on the way to `path` that is closed to others than its owner. */
 function closedFolder(path: string): string {
-  const parent = dirname(path);
-  if (parent === path) return path;
-  const above = closedFolder(parent);
-  const isClosed = (folder: string) => (statSync(folder).mode & 0o001) === 0;
-  return isClosed(above) || !isClosed(parent) ? above : parent;
+  const folders: string[] = [];
+  for (let folder = path; folder !== dirname(folder); folder = dirname(folder))
+    folders.unshift(dirname(folder));
+  return folders.find((folder) => (statSync(folder).mode & 0o001) === 0) ?? path;
 }

@@ -1,0 +1,97 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { EmbeddedPostgres } from './embedded-postgres.ts';
+import type { Part } from './supervisor.ts';
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url)); // the same from src and dist
+
+/** The socket of the soft HSM, seen from the state folder: a longer path may not fit into a socket address. */
+const hsmSocket = 'hsm-link/host.sock';
+
+/** The database. A fast shutdown ends its sessions; an immediate one leaves the rest to recovery at the next start. */
+export function postgresPart({ command, readyText, dataFolder, guard }: EmbeddedPostgres): Part {
+  return {
+    name: 'postgres',
+    command,
+    marker: dataFolder,
+    readyText,
+    guard,
+    signals: { stop: 'SIGINT', kill: 'SIGQUIT' },
+  };
+}
+
+/** The soft HSM, on a unix socket for kdh-server and on TLS for whoever holds the client certificate. */
+export function hsmPart(state: string): Part {
+  const link = join(state, 'hsm-link');
+  return ownPart('soft-hsm', state, {}, [
+    'serve',
+    ...['--state', join(state, 'soft-hsm')],
+    ...['--passphrase-file', join(state, 'hsm-passphrase')],
+    ...['--socket', hsmSocket],
+    ...['--tls-port', '0'],
+    ...['--tls-cert', join(link, 'server.pem')],
+    ...['--tls-key', join(link, 'server-key.pem')],
+    ...['--tls-ca', join(link, 'ca.pem')],
+  ]);
+}
+
+/** What kdh-server is started with; `env` is ours, for its own settings in it. */
+export interface ServerSettings {
+  databaseUrl: string;
+  redisUrl: string | undefined;
+  hsmUrl: string | undefined;
+  port: number;
+  terminalPort: number;
+}
+
+/** One kdh-server in all its roles. Settings of its own (KDH_…) in `environment` are handed on. */
+export function serverPart(state: string, settings: ServerSettings, environment: NodeJS.ProcessEnv): Part {
+  const own = Object.entries(environment).filter(([name]) => name.startsWith('KDH_'));
+  return ownPart('kdh-server', state, {
+    ...Object.fromEntries(own),
+    KDH_DATABASE_URL: settings.databaseUrl,
+    ...(settings.redisUrl === undefined ? {} : { KDH_REDIS_URL: settings.redisUrl }),
+    KDH_HSM_URL: settings.hsmUrl ?? `unix:${hsmSocket}`,
+    KDH_HTTP_PORT: String(settings.port),
+    KDH_TERMINAL_PORT: String(settings.terminalPort),
+    KDH_STATE_DIR: join(state, 'kdh-server'),
+  });
+}
+
+/** The simulated terminals. */
+export function fleetPart(
+  state: string,
+  fleet: { terminals: number; port: number; terminalPort: number; tokenFile: string; profileId: string },
+): Part {
+  return ownPart('terminal-sim', state, {}, [
+    'fleet',
+    ...['--terminals', String(fleet.terminals)],
+    ...['--state', join(state, 'terminals')],
+    ...['--kdh', `wss://127.0.0.1:${fleet.terminalPort}/kdh`],
+    ...['--api', `http://127.0.0.1:${fleet.port}`],
+    ...['--token-file', fleet.tokenFile],
+    ...['--profile', fleet.profileId],
+  ]);
+}
+
+/** A program of ours: its name is its folder in apps, and it ends by itself when its standard input closes. */
+function ownPart(name: string, state: string, env: NodeJS.ProcessEnv, args: readonly string[] = []): Part {
+  const main = join(repository, 'apps', name, 'dist', 'main.js');
+  const inherited = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'] as const;
+  return {
+    name,
+    command: {
+      file: process.execPath,
+      args: [main, ...args],
+      env: {
+        ...Object.fromEntries(inherited.map((variable) => [variable, process.env[variable]])),
+        ...env,
+        OPENKDH_PARENT_WATCH: '1',
+      },
+      cwd: state,
+    },
+    marker: main,
+    readyText: '"event":"ready"',
+    signals: { stop: 'SIGTERM', kill: 'SIGKILL' },
+  };
+}

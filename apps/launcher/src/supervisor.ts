@@ -1,0 +1,124 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, type Command, readyLine, startChild } from './child.ts';
+import { LauncherError } from './errors.ts';
+
+/** A process that the launcher keeps running. */
+export interface Part {
+  name: string;
+  command: Command;
+  /** Stands in its command line and in no other program's. */
+  marker: string;
+  /** It serves once a line of its output holds this. */
+  readyText: string;
+  /** A watcher that ends it when we die and our end of the watcher's standard input closes; our own programs need none. */
+  guard?: Command;
+  /** Asks it to end cleanly, or makes it end at once. */
+  signals: { stop: NodeJS.Signals; kill: NodeJS.Signals };
+}
+
+/** What `pids.json` says of each process that runs; the next launcher ends those that a killed one left behind. */
+export type Pids = Record<string, { pid: number; marker: string; stop: NodeJS.Signals }>;
+
+const readyTimeoutMs = 60_000;
+const stopTimeoutMs = 20_000;
+const backoffMs = { least: 500, most: 10_000 };
+
+/**
+ * Starts parts one after the other, starts again what dies, and stops them in reverse order. Logs and `pids.json`
+ * are kept in `folder`; `say` gets a line for people when a part dies.
+ */
+export class Supervisor {
+  readonly #folder: string;
+  readonly #say: (line: string) => void;
+  readonly #parts = new Map<Part, Child | undefined>(); // in the order of their start
+  readonly #guards = new Map<Part, Child>();
+  readonly #stopping = new AbortController();
+
+  constructor(folder: string, say: (line: string) => void) {
+    this.#folder = folder;
+    this.#say = say;
+  }
+
+  /** Starts `part` and returns the line by which it said that it is ready; PART_FAILED when it does not come so far. */
+  async start(part: Part): Promise<string> {
+    if (this.#stopping.signal.aborted)
+      throw new LauncherError('PART_FAILED', `${part.name} is not started any more`);
+    if (part.guard) this.#guards.set(part, startChild(part.guard, this.#logOf(`${part.name}-guard`)));
+    const child = this.#spawn(part);
+    try {
+      const line = await readyLine(child, part.readyText, readyTimeoutMs);
+      this.#keep(part, child).catch((error: Error) => this.#say(`${part.name} stays down: ${error.message}`));
+      return line;
+    } catch (cause) {
+      throw new LauncherError('PART_FAILED', `${part.name} did not start: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+
+  /** Stops every part, the last started first, each by a clean end if it manages that in 20 s. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const [part, child] of [...this.#parts].reverse()) {
+      if (child === undefined) continue;
+      child.process.kill(part.signals.stop);
+      const timeout = setTimeout(() => {
+        this.#say(`${part.name} does not end; killing it`);
+        child.process.kill(part.signals.kill);
+      }, stopTimeoutMs);
+      await child.ended;
+      clearTimeout(timeout);
+      this.#note(part, undefined);
+    }
+    for (const guard of this.#guards.values()) {
+      guard.process.kill('SIGKILL');
+      await guard.ended;
+    }
+  }
+
+  /** Kills every part at once and waits for none. */
+  kill(): void {
+    this.#stopping.abort();
+    for (const [part, child] of this.#parts) child?.process.kill(part.signals.kill);
+  }
+
+  /** Waits for the end of `child` and starts its successor, until the supervisor stops; each failure doubles the wait. */
+  async #keep(part: Part, child: Child): Promise<void> {
+    let waitMs = backoffMs.least;
+    for (let current = child; ; current = this.#spawn(part)) {
+      const since = Date.now();
+      const ending = await current.ended;
+      if (this.#stopping.signal.aborted) return;
+      this.#note(part, undefined);
+      if (Date.now() - since > backoffMs.most) waitMs = backoffMs.least;
+      this.#say(
+        `${part.name} ended (${ending}) and is started again in ${waitMs / 1000} s; log: ${current.logFile}`,
+      );
+      await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
+      if (this.#stopping.signal.aborted) return;
+      waitMs = Math.min(backoffMs.most, waitMs * 2);
+    }
+  }
+
+  #spawn(part: Part): Child {
+    const child = startChild(part.command, this.#logOf(part.name));
+    this.#note(part, child);
+    return child;
+  }
+
+  #logOf(name: string): string {
+    return join(this.#folder, 'logs', `${name}.log`);
+  }
+
+  #note(part: Part, child: Child | undefined): void {
+    this.#parts.set(part, child);
+    const pids: Pids = {};
+    for (const [{ name, marker, signals }, running] of this.#parts) {
+      if (running?.process.pid !== undefined)
+        pids[name] = { pid: running.process.pid, marker, stop: signals.stop };
+    }
+    writeFileSync(join(this.#folder, 'pids.json'), `${JSON.stringify(pids, null, 2)}\n`, { mode: 0o600 });
+  }
+}

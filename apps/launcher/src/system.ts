@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Api, openApi } from './api.ts';
+import { ensureDatabase, preparePostgres } from './embedded-postgres.ts';
+import { LauncherError } from './errors.ts';
+import type { Flags } from './flags.ts';
+import { fleetPart, hsmPart, postgresPart, serverPart } from './parts.ts';
+import { requirePort } from './ports.ts';
+import type { Progress } from './progress.ts';
+import { makeLinkCertificates, makePassphrase, provisionKeys } from './provision.ts';
+import type { Addresses } from './report.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** A running system that has its keys and waits for terminals. */
+export interface System {
+  api: Api;
+  addresses: Addresses;
+  /** Starts the simulated terminals, which enrol and connect by themselves. */
+  startFleet(): Promise<void>;
+}
+
+/**
+ * Starts the parts in their order, but for those that `environment` names (DATABASE_URL, REDIS_URL, HSM_URL), and
+ * makes the BDKs and the profile of the fleet.
+ */
+export async function startSystem(
+  state: string,
+  flags: Flags,
+  environment: NodeJS.ProcessEnv,
+  supervisor: Supervisor,
+  progress: Progress,
+): Promise<System> {
+  const { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, HSM_URL: hsmUrl } = environment;
+  if (flags.fresh && databaseUrl) {
+    const message =
+      '--fresh empties the state folder, not the database of DATABASE_URL; name an empty database';
+    throw new LauncherError('BAD_FLAGS', message);
+  }
+  const port = await requirePort(flags.port, '--port');
+  const terminalPort = await requirePort(flags.terminalPort, '--terminal-port');
+
+  const database = databaseUrl || (await startPostgres(state, supervisor, progress));
+  if (!hsmUrl) {
+    progress.show('starting the soft HSM ...');
+    makePassphrase(state);
+    await makeLinkCertificates(state);
+    await supervisor.start(hsmPart(state));
+  }
+  progress.show('starting kdh-server ...');
+  const settings = { databaseUrl: database, redisUrl, hsmUrl, port, terminalPort };
+  await supervisor.start(serverPart(state, settings, environment));
+
+  const http = `http://127.0.0.1:${port}`;
+  const tokenFile = join(state, 'kdh-server', 'operator-token');
+  const api = openApi(http, readFileSync(tokenFile, 'utf8').trim());
+  const profileId = await provisionKeys(api);
+  const fleet = { terminals: flags.terminals, port, terminalPort, tokenFile, profileId };
+  return {
+    api,
+    addresses: {
+      'REST API': `${http}/api/docs`,
+      'operator token': tokenFile,
+      terminals: `wss://127.0.0.1:${terminalPort}/kdh`,
+      HSM: hsmUrl || join(state, 'hsm-link', 'host.sock'),
+      PostgreSQL: withoutPassword(database),
+      ...(redisUrl ? { Redis: withoutPassword(redisUrl) } : {}),
+      logs: join(state, 'logs'),
+    },
+    startFleet: async () => {
+      await supervisor.start(fleetPart(state, fleet));
+    },
+  };
+}
+
+/** Returns the URL of the database. */
+async function startPostgres(state: string, supervisor: Supervisor, progress: Progress): Promise<string> {
+  progress.show('starting PostgreSQL ...');
+  const postgres = await preparePostgres(join(state, 'postgres'));
+  await supervisor.start(postgresPart(postgres));
+  await ensureDatabase(postgres, 'openkdh');
+  return postgres.urlOf('openkdh');
+}
+
+function withoutPassword(address: string): string {
+  const url = new URL(address);
+  if (url.password !== '') url.password = '…';
+  return decodeURI(url.href);
+}
