@@ -36,6 +36,6 @@ describe('address of an HSM', () => {
     'https://host:1500',
   ])('%p is refused', (url) => {
     expect(() => parseHsmUrl(url)).toThrow(HsmError);
-    expect(() => parseHsmUrl(url)).toThrow(expect.objectContaining({ code: 'HSM_BAD_REQUEST' }) as Error);
+    expect(() => parseHsmUrl(url)).toThrow(expect.objectContaining({ code: 'HSM_BAD_REQUEST' }));
   });
 });

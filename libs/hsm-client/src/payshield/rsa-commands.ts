@@ -16,7 +16,7 @@ import {
 
 /**
  * EI, generate an RSA key pair. Request: key type 0 (signature) or 1 (key management), modulus bits 4N, public key
- * encoding 02 (DER with two's complement integers; 01 would drop the leading zero and need a parser of its own);
+ * encoding 02 (DER with two's complement integers; 01 would leave out the leading zero);
  * `#` key version, no optional blocks; `&N`, the private key is never exported.
  * Answer: RSAPublicKey DER, length 4N (`FFFF`: the block says it), private key block.
  */
