@@ -28,6 +28,11 @@ export default {
   reporters: ['default', '<rootDir>/test/summary-reporter.cjs'],
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts'] },
-    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e.ts'] },
+    {
+      ...common,
+      displayName: 'e2e',
+      testEnvironment: '<rootDir>/test/support/environment.js',
+      testMatch: ['<rootDir>/test/**/*.e2e.ts'],
+    },
   ],
 };

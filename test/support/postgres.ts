@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { migrations } from '../../apps/kdh-server/src/database/data-source.ts';
 import { migrate } from '../../apps/kdh-server/src/database/migrate.ts';
-import { startUntilReady } from '../../apps/launcher/src/child.ts';
+import { readyLine, startChild } from '../../apps/launcher/src/child.ts';
 import { preparePostgres } from '../../apps/launcher/src/embedded-postgres.ts';
 
 /** A database of one test file's own. */
@@ -90,8 +90,8 @@ async function serverUrl(): Promise<string> {
     return readFileSync(urlFile, 'utf8');
   }
   const postgres = await preparePostgres(join(folder, 'postgres'), { durable: false });
-  const log = join(folder, 'postgres.log');
-  const { child } = await startUntilReady(postgres.command, postgres.readyText, log, 30_000);
+  const child = startChild(postgres.command, join(folder, 'postgres.log'));
+  await readyLine(child, postgres.readyText, 30_000);
   child.process.unref(); // it outlives this worker, until globalTeardown
   (child.process.stdin as Socket).unref();
   writeFileSync(`${urlFile}.new`, postgres.urlOf('postgres'), { mode: 0o600 });

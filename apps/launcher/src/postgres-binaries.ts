@@ -98,9 +98,12 @@ interface PostgresUser {
 function postgresUser(program: string, home: string): PostgresUser {
   if (process.getuid?.() !== 0) return { prefix: [] };
 
-  const namespace = ['unshare', '--user', '--map-user=65534', '--map-group=65534'];
-  if (spawnSync(namespace[0]!, [...namespace.slice(1), 'id', '-un']).status === 0)
-    return { prefix: namespace };
+  const namespace = ['--user', '--map-user=65534', '--map-group=65534'];
+  const data = statSync(join(home, 'data'), { throwIfNoEntry: false });
+  const isRoots = data === undefined || data.uid === 0; // an earlier start may have needed the second way
+  if (isRoots && spawnSync('unshare', [...namespace, 'id', '-un']).status === 0) {
+    return { prefix: ['unshare', ...namespace] };
+  }
 
   const [uid, gid] = ['-u', '-g'].map((flag) => {
     const answer = spawnSync('id', [flag, 'nobody'], { encoding: 'utf8' });

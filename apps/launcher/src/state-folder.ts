@@ -1,13 +1,4 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LauncherError } from './errors.ts';
 import { commandOf, gone } from './processes.ts';
@@ -38,9 +29,9 @@ export async function openState(path: string, { fresh }: { fresh: boolean }): Pr
     }
     writeFileSync(join(path, mark), 'The state of npm start. Remove it with: npm start -- --fresh\n');
   }
-  if ((statSync(path).mode & 0o777) !== 0o700) chmodSync(path, 0o700);
   takeLock(join(path, lock), path);
   try {
+    chmodSync(path, 0o700);
     await leftBehindEnded(join(path, 'pids.json'));
     if (fresh) {
       for (const name of readdirSync(path)) {

@@ -1,0 +1,195 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Api, openApi } from '../../apps/launcher/src/api.ts';
+import { type Child, readyLine, startChild } from '../../apps/launcher/src/child.ts';
+import { ensureDatabase, preparePostgres } from '../../apps/launcher/src/embedded-postgres.ts';
+import type { Status } from '../../apps/launcher/src/loads.ts';
+import { fleetPart, hsmPart, postgresPart, serverPart } from '../../apps/launcher/src/parts.ts';
+import { freePort } from '../../apps/launcher/src/ports.ts';
+import { makeLinkCertificates, makePassphrase, provisionKeys } from '../../apps/launcher/src/provision.ts';
+import type { Part } from '../../apps/launcher/src/supervisor.ts';
+import { freshDatabase } from './postgres.ts';
+
+export type PartName = 'postgres' | 'soft-hsm' | 'kdh-server' | 'terminal-sim';
+
+export interface StackOptions {
+  /** A PostgreSQL of the stack's own, with fsync, that may be killed; else a database on the shared one. */
+  ownPostgres?: boolean;
+  /** More of kdh-server's settings. */
+  serverEnvironment?: NodeJS.ProcessEnv;
+  /** More arguments of soft-hsm, after those of the launcher. */
+  hsmArguments?: string[];
+}
+
+/**
+ * A whole system as real processes from dist (`tsc -b` first), with its own state in a temporary folder and ports of
+ * its own. Unlike the launcher it starts nothing again by itself: a test kills a part and starts it when it likes.
+ */
+export class Stack {
+  readonly folder: string;
+  readonly databaseUrl: string;
+  readonly httpUrl: string;
+  readonly terminalUrl: string;
+  readonly tokenFile: string;
+  readonly #ports: { port: number; terminalPort: number };
+  readonly #parts = new Map<PartName, Part>();
+  readonly #children = new Map<PartName, Child>();
+  readonly #dropDatabase: () => Promise<void>;
+  #guard: Child | undefined;
+
+  private constructor(
+    folder: string,
+    parts: Part[],
+    ports: { port: number; terminalPort: number },
+    database: { url: string; drop(): Promise<void> },
+  ) {
+    this.folder = folder;
+    this.#ports = ports;
+    this.databaseUrl = database.url;
+    this.#dropDatabase = database.drop;
+    this.httpUrl = `http://127.0.0.1:${ports.port}`;
+    this.terminalUrl = `wss://127.0.0.1:${ports.terminalPort}/kdh`;
+    this.tokenFile = join(folder, 'kdh-server', 'operator-token');
+    for (const part of parts) this.#parts.set(part.name as PartName, part);
+  }
+
+  /** Starts everything but the terminals. */
+  static async start(options: StackOptions = {}): Promise<Stack> {
+    const folder = mkdtempSync(join(tmpdir(), 'openkdh-stack-'));
+    mkdirSync(join(folder, 'logs'));
+    (globalThis as { openkdhLogFolder?: string }).openkdhLogFolder = join(folder, 'logs'); // for environment.js
+    const ports = { port: await freePort(0), terminalPort: await freePort(0) };
+    makePassphrase(folder);
+    await makeLinkCertificates(folder);
+
+    const postgres = options.ownPostgres ? await preparePostgres(join(folder, 'postgres')) : undefined;
+    const database = postgres
+      ? { url: postgres.urlOf('openkdh'), drop: async () => {} }
+      : await freshDatabase();
+    const hsm = hsmPart(folder);
+    const settings = { databaseUrl: database.url, redisUrl: undefined, hsmUrl: undefined, ...ports };
+    const server = serverPart(folder, settings, options.serverEnvironment ?? {});
+    const parts = [withArguments(hsm, options.hsmArguments ?? []), server];
+    if (postgres) parts.unshift(postgresPart(postgres));
+
+    const stack = new Stack(folder, parts, ports, database);
+    try {
+      for (const { name } of parts) {
+        await stack.startPart(name as PartName);
+        if (postgres && name === 'postgres') await ensureDatabase(postgres, 'openkdh');
+      }
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  /** The REST API with the operator token. */
+  get api(): Api {
+    return openApi(this.httpUrl, readFileSync(this.tokenFile, 'utf8').trim());
+  }
+
+  /** Makes the BDKs and the profile of `npm start`, and starts a fleet with it; `more` are arguments of terminal-sim. */
+  async startFleet(terminals: number, more: string[] = []): Promise<void> {
+    const profileId = await provisionKeys(this.api);
+    const part = fleetPart(this.folder, { terminals, ...this.#ports, tokenFile: this.tokenFile, profileId });
+    this.#parts.set('terminal-sim', withArguments(part, more));
+    await this.startPart('terminal-sim');
+  }
+
+  /** Starts a part that does not run, and waits until it is ready. */
+  async startPart(name: PartName): Promise<void> {
+    const part = this.#parts.get(name);
+    if (part === undefined) throw new Error(`this stack has no ${name}`);
+    if (part.guard) this.#guard ??= startChild(part.guard, join(this.folder, 'logs', `${name}-guard.log`));
+    const child = startChild(part.command, join(this.folder, 'logs', `${name}.log`));
+    this.#children.set(name, child);
+    await readyLine(child, part.readyText, 30_000);
+  }
+
+  /** The process id of a part that runs. */
+  pidOf(name: PartName): number {
+    return this.#child(name).process.pid!;
+  }
+
+  /** Kills a part at once, and waits until it is gone. */
+  async kill9(name: PartName): Promise<void> {
+    const child = this.#child(name);
+    this.#children.delete(name);
+    child.process.kill('SIGKILL');
+    await child.ended;
+  }
+
+  /** Asks a part to end and waits until it has; returns how it ended. */
+  async stopPart(name: PartName): Promise<string> {
+    const child = this.#child(name);
+    this.#children.delete(name);
+    child.process.kill(this.#parts.get(name)!.signals.stop);
+    return child.ended;
+  }
+
+  async restart(name: PartName): Promise<void> {
+    if (this.#children.has(name)) await this.stopPart(name);
+    await this.startPart(name);
+  }
+
+  status(): Promise<Status> {
+    return this.api.get<Status>('/status');
+  }
+
+  /**
+   * Waits until `condition` holds; an error from it (a part that is just down) counts as not yet. Fails when a part
+   * has ended by itself, or after `timeoutMs`, and says what was waited for.
+   */
+  async until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+    let lastError: unknown;
+    for (const deadline = Date.now() + timeoutMs; ; await sleep(50)) {
+      try {
+        if (await condition()) return;
+      } catch (error) {
+        lastError = error;
+      }
+      for (const [name, { process, ended }] of this.#children) {
+        if (process.exitCode !== null || process.signalCode !== null) {
+          throw new Error(`${name} ended (${await ended}) while waiting until ${what}`);
+        }
+      }
+      if (Date.now() > deadline) {
+        throw new Error(`after ${timeoutMs} ms still waiting until ${what}`, { cause: lastError });
+      }
+    }
+  }
+
+  /** All that the parts have logged so far, by the name of the part. */
+  logs(): Record<string, string> {
+    const folder = join(this.folder, 'logs');
+    const names = readdirSync(folder);
+    return Object.fromEntries(
+      names.map((name) => [name.replace(/\.log$/, ''), readFileSync(join(folder, name), 'utf8')]),
+    );
+  }
+
+  /** Stops what runs, the terminals first, and removes the folder and the database. */
+  async stop(): Promise<void> {
+    for (const name of [...this.#parts.keys()].reverse()) {
+      if (this.#children.has(name)) await this.stopPart(name);
+    }
+    this.#guard?.process.kill('SIGKILL');
+    await this.#dropDatabase();
+    if (existsSync(this.folder)) rmSync(this.folder, { recursive: true });
+    delete (globalThis as { openkdhLogFolder?: string }).openkdhLogFolder;
+  }
+
+  #child(name: PartName): Child {
+    const child = this.#children.get(name);
+    if (child === undefined) throw new Error(`${name} does not run`);
+    return child;
+  }
+}
+
+function withArguments(part: Part, more: readonly string[]): Part {
+  return { ...part, command: { ...part.command, args: [...part.command.args, ...more] } };
+}
