@@ -1,65 +1,87 @@
-import { createHash, X509Certificate as NodeCertificate } from 'node:crypto';
+import { createHash, X509Certificate as OpensslCertificate } from 'node:crypto';
+import { Certificate as Asn1Certificate, type TBSCertificate } from '@peculiar/asn1-x509';
+import { parseDer } from './der.ts';
 import { PkiError } from './errors.ts';
-import { serialInNames } from './names.ts';
-import { SubjectAlternativeNameExtension, X509Certificate } from './x509.ts';
+import { readExtension } from './extensions.ts';
+import { commonNameOf, serialInNames } from './names.ts';
 
-/** A certificate as PEM text or DER bytes. */
-export type CertificateInput = string | Uint8Array;
-
-/** A certificate read twice: by OpenSSL, which verifies it, and by @peculiar/x509, which shows every extension. */
-export interface ParsedCertificate {
-  readonly openssl: NodeCertificate;
-  readonly x509: X509Certificate;
-}
+/** A certificate as PEM text, as DER bytes, or read already, which saves the time when it is used often. */
+export type CertificateInput = string | Uint8Array | Certificate;
 
 /**
- * @throws PkiError PKI_MALFORMED for anything but one certificate in PEM or strict DER
+ * A certificate, immutable. It is read twice: by OpenSSL, which verifies signatures, and by the ASN.1 library, which
+ * shows every extension. Nothing here says that it can be trusted: see `checkCertificate`.
  */
-export function parseCertificate(input: CertificateInput): ParsedCertificate {
-  try {
-    const openssl = new NodeCertificate(typeof input === 'string' ? input : Buffer.from(input));
-    if (typeof input === 'string' || openssl.raw.length === input.length) {
-      return { openssl, x509: new X509Certificate(openssl.raw) };
+export class Certificate {
+  readonly openssl: OpensslCertificate;
+  readonly tbs: TBSCertificate;
+
+  /** @throws PkiError PKI_MALFORMED for anything but one certificate, as PEM or DER */
+  constructor(input: string | Uint8Array) {
+    this.openssl = readOpenssl(input);
+    this.tbs = parseDer(this.openssl.raw, Asn1Certificate, 'a certificate').tbsCertificate;
+  }
+
+  get der(): Uint8Array {
+    return this.openssl.raw;
+  }
+
+  /** Upper-case hex, an even number of digits. Unique under its issuer only. */
+  get serialNumber(): string {
+    return this.openssl.serialNumber;
+  }
+
+  /** Undefined when the subject has none or several. */
+  get commonName(): string | undefined {
+    return commonNameOf(this.tbs.subject);
+  }
+
+  get notBefore(): Date {
+    return this.tbs.validity.notBefore.getTime();
+  }
+
+  get notAfter(): Date {
+    return this.tbs.validity.notAfter.getTime();
+  }
+
+  /** SubjectPublicKeyInfo, DER. */
+  get publicKey(): Uint8Array {
+    return this.openssl.publicKey.export({ type: 'spki', format: 'der' });
+  }
+
+  /** The value of an extension; undefined when it is absent. @throws PkiError PKI_MALFORMED */
+  extension<T>(oid: string, type: new () => T): T | undefined {
+    try {
+      return readExtension(this.tbs.extensions, oid, type);
+    } catch {
+      throw new PkiError('PKI_MALFORMED', `extension ${oid} is malformed`);
     }
+  }
+}
+
+/** @throws PkiError PKI_MALFORMED */
+export function readCertificate(input: CertificateInput): Certificate {
+  return input instanceof Certificate ? input : new Certificate(input);
+}
+
+function readOpenssl(input: string | Uint8Array): OpensslCertificate {
+  try {
+    const certificate = new OpensslCertificate(typeof input === 'string' ? input : Buffer.from(input));
+    if (typeof input === 'string' || certificate.raw.length === input.length) return certificate;
   } catch {
-    // told below: the parsers' own messages add nothing
+    // told below: OpenSSL's own message adds nothing
   }
   throw new PkiError('PKI_MALFORMED', `a certificate expected, ${input.length} other bytes came`);
 }
 
-/** What a caller keeps of a certificate. */
-export interface CertificateDetails {
-  readonly der: Uint8Array;
-  /** Upper-case hex, no leading zero bytes. Unique under its issuer only. */
-  readonly serialNumber: string;
-  readonly commonName: string;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  /** SubjectPublicKeyInfo, DER. */
-  readonly publicKey: Uint8Array;
-}
-
-/** @throws PkiError PKI_MALFORMED */
-export function readCertificate(input: CertificateInput): CertificateDetails {
-  const { openssl, x509 } = parseCertificate(input);
-  return {
-    der: openssl.raw,
-    serialNumber: openssl.serialNumber,
-    commonName: x509.subjectName.getField('CN')[0] ?? '',
-    notBefore: x509.notBefore,
-    notAfter: x509.notAfter,
-    publicKey: openssl.publicKey.export({ type: 'spki', format: 'der' }),
-  };
-}
-
-/** The certificate as PEM text. */
-export function certificatePem(der: Uint8Array): string {
-  return new NodeCertificate(Buffer.from(der)).toString();
+/** The certificate as PEM text. @throws PkiError PKI_MALFORMED */
+export function certificatePem(input: CertificateInput): string {
+  return readCertificate(input).openssl.toString();
 }
 
 /** SHA-256 of the certificate's DER, 64 hex digits. @throws PkiError PKI_MALFORMED */
 export function fingerprint(input: CertificateInput): string {
-  return createHash('sha256').update(parseCertificate(input).openssl.raw).digest('hex').toUpperCase();
+  return createHash('sha256').update(readCertificate(input).der).digest('hex').toUpperCase();
 }
 
 /**
@@ -68,5 +90,5 @@ export function fingerprint(input: CertificateInput): string {
  * @throws PkiError PKI_MALFORMED
  */
 export function deviceSerialOf(input: CertificateInput): string | undefined {
-  return serialInNames(parseCertificate(input).x509.getExtension(SubjectAlternativeNameExtension));
+  return serialInNames(readCertificate(input).tbs.extensions);
 }

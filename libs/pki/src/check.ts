@@ -1,14 +1,19 @@
-import { type CertificateInput, type ParsedCertificate, parseCertificate } from './certificate.ts';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import {
+  BasicConstraints,
+  ExtendedKeyUsage,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_subjectAltName,
+  KeyUsage,
+  KeyUsageFlags,
+} from '@peculiar/asn1-x509';
+import { type Certificate, type CertificateInput, readCertificate } from './certificate.ts';
 import { type Crl, readCrl } from './crl.ts';
 import { PkiError } from './errors.ts';
 import { keyKind } from './keys.ts';
 import { type Purpose, type PurposeRow, purposes } from './purposes.ts';
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-} from './x509.ts';
 
 export type CertificateRefusal =
   | 'UNTRUSTED'
@@ -27,8 +32,8 @@ export interface CertificateCheckOptions {
   readonly issuers: readonly CertificateInput[];
   /** Root certificates that are trusted. */
   readonly anchors: readonly CertificateInput[];
-  /** CRL of the CA that issued the certificate, DER. Without it revocation is not checked. */
-  readonly crl?: Uint8Array;
+  /** CRL of the CA that issued the certificate, DER or read already. Without it revocation is not checked. */
+  readonly crl?: Uint8Array | Crl;
   readonly at: Date;
   readonly purpose: Purpose;
 }
@@ -47,11 +52,11 @@ export function checkCertificate(
   options: CertificateCheckOptions,
 ): CertificateCheck {
   const { at, purpose } = options;
-  const anchors = options.anchors.map(parseCertificate);
-  const issuers = options.issuers.map(parseCertificate);
-  const crl = options.crl && readCrl(options.crl);
+  const anchors = options.anchors.map(readCertificate);
+  const issuers = options.issuers.map(readCertificate);
+  const crl = options.crl instanceof Uint8Array ? readCrl(options.crl) : options.crl;
   try {
-    const leaf = parseCertificate(certificate);
+    const leaf = readCertificate(certificate);
     const chain = buildChain(leaf, issuers, anchors, at);
     for (const link of chain) refuseInvalidAt(link, at);
     refuseOtherPurpose(leaf, purposes[purpose]);
@@ -75,11 +80,11 @@ class Refusal extends Error {
 
 /** The certificate, its issuer, and so on up to an anchor; every signature verified, every CA fit to be one. */
 function buildChain(
-  leaf: ParsedCertificate,
-  issuers: readonly ParsedCertificate[],
-  anchors: readonly ParsedCertificate[],
+  leaf: Certificate,
+  issuers: readonly Certificate[],
+  anchors: readonly Certificate[],
   at: Date,
-): ParsedCertificate[] {
+): Certificate[] {
   const chain = [leaf];
   refuseUnfitForChain(leaf);
   while (chain.length < maxChainLength) {
@@ -97,70 +102,73 @@ function buildChain(
 
 /** The candidate that signed `certificate`; of a CA renewed under the same key the certificate that is valid. */
 function issuerOf(
-  { openssl }: ParsedCertificate,
-  candidates: readonly ParsedCertificate[],
+  { openssl }: Certificate,
+  candidates: readonly Certificate[],
   at: Date,
-): ParsedCertificate | undefined {
+): Certificate | undefined {
   const signers = candidates.filter(
     (candidate) => openssl.checkIssued(candidate.openssl) && openssl.verify(candidate.openssl.publicKey),
   );
-  return signers.find(({ x509 }) => x509.notBefore <= at && at <= x509.notAfter) ?? signers[0];
+  return signers.find(({ notBefore, notAfter }) => notBefore <= at && at <= notAfter) ?? signers[0];
 }
 
-/** Basic constraints, key usage, extended key usage, subject alternative name. */
-const understoodExtensions = new Set(['2.5.29.19', '2.5.29.15', '2.5.29.37', '2.5.29.17']);
+const understoodExtensions = new Set([
+  id_ce_basicConstraints,
+  id_ce_keyUsage,
+  id_ce_extKeyUsage,
+  id_ce_subjectAltName,
+]);
 
-function refuseUnfitForChain({ openssl, x509 }: ParsedCertificate): void {
+function refuseUnfitForChain({ openssl, tbs }: Certificate): void {
   keyKind(openssl.publicKey); // refuses weak keys
-  const types = x509.extensions.map(({ type }) => type);
-  if (new Set(types).size < types.length) throw new Refusal('UNTRUSTED', 'an extension stands twice');
-  if (x509.extensions.some(({ critical, type }) => critical && !understoodExtensions.has(type))) {
+  const extensions = tbs.extensions ?? [];
+  if (new Set(extensions.map(({ extnID }) => extnID)).size < extensions.length) {
+    throw new Refusal('UNTRUSTED', 'an extension stands twice');
+  }
+  if (extensions.some(({ critical, extnID }) => critical && !understoodExtensions.has(extnID))) {
     throw new Refusal('UNTRUSTED', 'a critical extension is not understood');
   }
 }
 
-function refuseUnfitCa({ x509 }: ParsedCertificate, casBelow: number): void {
-  const constraints = x509.getExtension(BasicConstraintsExtension);
-  if (!constraints?.ca || !hasKeyUsage(x509.getExtension(KeyUsagesExtension), KeyUsageFlags.keyCertSign)) {
+function refuseUnfitCa(certificate: Certificate, casBelow: number): void {
+  const constraints = certificate.extension(id_ce_basicConstraints, BasicConstraints);
+  if (!constraints?.cA || !hasKeyUsage(certificate, KeyUsageFlags.keyCertSign)) {
     throw new Refusal('UNTRUSTED', 'an issuer is not a CA');
   }
-  if (casBelow > (constraints.pathLength ?? Number.POSITIVE_INFINITY)) {
+  if (casBelow > (constraints.pathLenConstraint ?? Number.POSITIVE_INFINITY)) {
     throw new Refusal('UNTRUSTED', 'more CAs in the chain than the path length of one allows');
   }
 }
 
-function hasKeyUsage(extension: KeyUsagesExtension | null, flag: KeyUsageFlags): boolean {
-  return extension !== null && (extension.usages & flag) !== 0;
+function hasKeyUsage(certificate: Certificate, flag: KeyUsageFlags): boolean {
+  return ((certificate.extension(id_ce_keyUsage, KeyUsage)?.toNumber() ?? 0) & flag) !== 0;
 }
 
-function refuseInvalidAt({ x509 }: ParsedCertificate, at: Date): void {
-  if (at < x509.notBefore) throw new Refusal('NOT_YET_VALID', `valid from ${x509.notBefore.toISOString()}`);
-  if (at > x509.notAfter) throw new Refusal('EXPIRED', `valid until ${x509.notAfter.toISOString()}`);
+function refuseInvalidAt({ notBefore, notAfter }: Certificate, at: Date): void {
+  if (at < notBefore) throw new Refusal('NOT_YET_VALID', `valid from ${notBefore.toISOString()}`);
+  if (at > notAfter) throw new Refusal('EXPIRED', `valid until ${notAfter.toISOString()}`);
 }
 
-function refuseOtherPurpose(
-  { openssl, x509 }: ParsedCertificate,
-  { oid, keyUsage, keyKinds }: PurposeRow,
-): void {
-  const usages = x509.getExtension(ExtendedKeyUsageExtension)?.usages ?? [];
+function refuseOtherPurpose(certificate: Certificate, { oid, keyUsage, keyKinds }: PurposeRow): void {
+  const usages = certificate.extension(id_ce_extKeyUsage, ExtendedKeyUsage) ?? [];
   if (usages.length !== 1 || usages[0] !== oid) {
     throw new Refusal('WRONG_PURPOSE', `the one extended key usage ${oid} expected`);
   }
-  if (!hasKeyUsage(x509.getExtension(KeyUsagesExtension), keyUsage)) {
+  if (!hasKeyUsage(certificate, keyUsage)) {
     throw new Refusal('WRONG_PURPOSE', `key usage ${KeyUsageFlags[keyUsage]} expected`);
   }
-  if (x509.getExtension(BasicConstraintsExtension)?.ca) {
+  if (certificate.extension(id_ce_basicConstraints, BasicConstraints)?.cA) {
     throw new Refusal('WRONG_PURPOSE', 'an end entity expected, a CA came');
   }
-  if (!keyKinds.includes(keyKind(openssl.publicKey))) {
+  if (!keyKinds.includes(keyKind(certificate.openssl.publicKey))) {
     throw new Refusal('WRONG_PURPOSE', `a key of kind ${keyKinds.join(' or ')} expected`);
   }
 }
 
-function refuseRevoked({ openssl }: ParsedCertificate, issuer: ParsedCertificate, crl: Crl, at: Date): void {
+function refuseRevoked(certificate: Certificate, issuer: Certificate, crl: Crl, at: Date): void {
   if (
-    !Buffer.from(crl.issuer).equals(Buffer.from(issuer.x509.subjectName.toArrayBuffer())) ||
-    !hasKeyUsage(issuer.x509.getExtension(KeyUsagesExtension), KeyUsageFlags.cRLSign) ||
+    !Buffer.from(crl.issuer).equals(Buffer.from(AsnConvert.serialize(issuer.tbs.subject))) ||
+    !hasKeyUsage(issuer, KeyUsageFlags.cRLSign) ||
     !crl.isSignedBy(issuer.openssl.publicKey)
   ) {
     throw new Refusal('CRL_STALE', "the CRL is not signed by the certificate's issuer");
@@ -168,7 +176,8 @@ function refuseRevoked({ openssl }: ParsedCertificate, issuer: ParsedCertificate
   if (crl.hasUnknownCritical)
     throw new Refusal('CRL_STALE', 'a critical extension of the CRL is not understood');
   if (at < crl.thisUpdate || !crl.nextUpdate || at > crl.nextUpdate) {
-    throw new Refusal('CRL_STALE', `CRL of ${crl.thisUpdate.toISOString()} is not current`);
+    throw new Refusal('CRL_STALE', `the CRL of ${crl.thisUpdate.toISOString()} is not current`);
   }
-  if (crl.isRevoked(openssl.serialNumber)) throw new Refusal('REVOKED', 'the serial number is on the CRL');
+  if (crl.isRevoked(certificate.serialNumber))
+    throw new Refusal('REVOKED', 'the serial number is on the CRL');
 }

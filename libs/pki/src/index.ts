@@ -1,6 +1,6 @@
 export type { Issuer } from './authority.ts';
 export {
-  type CertificateDetails,
+  Certificate,
   type CertificateInput,
   certificatePem,
   deviceSerialOf,
@@ -13,7 +13,15 @@ export {
   type CertificateRefusal,
   checkCertificate,
 } from './check.ts';
-export { type CrlRequest, issueCrl, type RevocationReason, revocationReasons } from './crl.ts';
+export {
+  type Crl,
+  type CrlRequest,
+  issueCrl,
+  type RevocationReason,
+  type RevokedEntry,
+  readCrl,
+  revocationReasons,
+} from './crl.ts';
 export { PkiError, type PkiErrorCode } from './errors.ts';
 export {
   type CertificateRequest,

@@ -1,21 +1,29 @@
-import { type KeyObject, X509Certificate as NodeCertificate, randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import {
+  Certificate as Asn1Certificate,
+  type Extension,
+  Extensions,
+  type Name,
+  SubjectPublicKeyInfo,
+  TBSCertificate,
+  Validity,
+  Version,
+} from '@peculiar/asn1-x509';
 import { type Issuer, keyIdentifier, readAuthority } from './authority.ts';
 import { PkiError } from './errors.ts';
+import {
+  authorityKeyIdentifier,
+  basicConstraints,
+  extendedKeyUsage,
+  keyUsage,
+  subjectKeyIdentifier,
+} from './extensions.ts';
 import { canonicalSpki, keyKind, readPublicKey, refuseKeyKind } from './keys.ts';
 import { commonNameOnly, deviceName, hostNames } from './names.ts';
 import { type CaProfile, certificateProfiles, type LeafProfile } from './profiles.ts';
 import { purposes } from './purposes.ts';
-import { type CertificateSigner, generatorParameters } from './signer.ts';
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsageExtension,
-  type Extension,
-  KeyUsagesExtension,
-  type Name,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from './x509.ts';
+import { type CertificateSigner, signatureAlgorithm, signVerified } from './signer.ts';
 
 export interface RootRequest {
   readonly signer: CertificateSigner;
@@ -95,65 +103,59 @@ export async function issueCertificate(
   });
 }
 
-function caExtensions({ pathLength, keyUsage }: CaProfile): Extension[] {
-  return [new BasicConstraintsExtension(true, pathLength, true), new KeyUsagesExtension(keyUsage, true)];
+function caExtensions(profile: CaProfile): Extension[] {
+  return [basicConstraints(true, profile.pathLength), keyUsage(profile.keyUsage)];
 }
 
 function leafExtensions(profile: LeafProfile, { commonName, hosts = [] }: CertificateRequest): Extension[] {
-  const { oid, keyUsage } = purposes[profile.purpose];
+  const purpose = purposes[profile.purpose];
   return [
-    new BasicConstraintsExtension(false, undefined, true),
-    new KeyUsagesExtension(keyUsage, true),
-    new ExtendedKeyUsageExtension([oid]),
+    basicConstraints(false),
+    keyUsage(purpose.keyUsage),
+    extendedKeyUsage(purpose.oid),
     ...(profile.names === 'device' ? [deviceName(commonName)] : []),
     ...(profile.names === 'hosts' ? [hostNames(hosts)] : []),
   ];
 }
 
-interface ToBeSigned {
+interface Contents {
   readonly key: KeyObject;
   readonly subject: Name;
   readonly issuer: Name;
-  readonly issuerKeyId: string;
+  readonly issuerKeyId: Uint8Array;
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly extensions: readonly Extension[];
 }
 
-async function signCertificate(signer: CertificateSigner, tbs: ToBeSigned): Promise<Uint8Array> {
-  keyKind(tbs.key); // refuses weak keys and other algorithms, for every profile
-  const publicKey = canonicalSpki(tbs.key);
-  const { crypto, ...signing } = generatorParameters(signer);
-  const certificate = await X509CertificateGenerator.create(
-    {
-      ...signing,
-      serialNumber: newSerialNumber(),
-      subject: tbs.subject,
-      issuer: tbs.issuer,
-      publicKey,
-      notBefore: tbs.notBefore,
-      notAfter: tbs.notAfter,
-      extensions: [
-        ...tbs.extensions,
-        new SubjectKeyIdentifierExtension(keyIdentifier(publicKey)),
-        new AuthorityKeyIdentifierExtension(tbs.issuerKeyId),
-      ],
-    },
-    crypto,
-  );
-  const der = Buffer.from(certificate.rawData);
-  // The signer can be an HSM at the end of a wire: a certificate counts as issued only when its answer verifies.
-  if (!new NodeCertificate(der).verify(readPublicKey(signer.publicKey))) {
-    throw new PkiError('PKI_SIGNER_FAILED', 'the signature over the new certificate does not verify');
-  }
-  return der;
+async function signCertificate(signer: CertificateSigner, contents: Contents): Promise<Uint8Array> {
+  keyKind(contents.key); // refuses weak keys and other algorithms, for every profile
+  const publicKey = canonicalSpki(contents.key);
+  const algorithm = signatureAlgorithm(signer);
+  const tbsCertificate = new TBSCertificate({
+    version: Version.v3,
+    serialNumber: newSerialNumber(),
+    signature: algorithm,
+    issuer: contents.issuer,
+    validity: new Validity({ notBefore: contents.notBefore, notAfter: contents.notAfter }),
+    subject: contents.subject,
+    subjectPublicKeyInfo: AsnConvert.parse(publicKey, SubjectPublicKeyInfo),
+    extensions: new Extensions([
+      ...contents.extensions,
+      subjectKeyIdentifier(keyIdentifier(publicKey)),
+      authorityKeyIdentifier(contents.issuerKeyId),
+    ]),
+  });
+  const signatureValue = await signVerified(signer, AsnConvert.serialize(tbsCertificate));
+  const certificate = new Asn1Certificate({ tbsCertificate, signatureAlgorithm: algorithm, signatureValue });
+  return new Uint8Array(AsnConvert.serialize(certificate));
 }
 
-/** 16 random bytes, positive, hex. RFC 5280, 4.1.2.2 asks for a unique number of at most 20 bytes. */
-function newSerialNumber(): string {
-  const bytes = randomBytes(16);
+/** 16 random bytes, positive. RFC 5280, 4.1.2.2 asks for a unique number of at most 20 bytes. */
+function newSerialNumber(): ArrayBuffer {
+  const bytes = new Uint8Array(randomBytes(16));
   bytes[0] = (bytes[0]! & 0x3f) | 0x40; // neither a sign bit nor a leading zero byte
-  return bytes.toString('hex');
+  return bytes.buffer;
 }
 
 function daysAfter(date: Date, days: number): Date {

@@ -1,5 +1,5 @@
+import { KeyUsageFlags } from '@peculiar/asn1-x509';
 import type { Purpose } from './purposes.ts';
-import { KeyUsageFlags } from './x509.ts';
 
 /** A certificate authority: critical basic constraints with this path length, and critical key usage. */
 export interface CaProfile {

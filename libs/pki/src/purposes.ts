@@ -1,4 +1,4 @@
-import { ExtendedKeyUsage, KeyUsageFlags } from './x509.ts';
+import { id_kp_clientAuth, id_kp_serverAuth, KeyUsageFlags } from '@peculiar/asn1-x509';
 
 /** Kind of a public key, by algorithm and curve. RSA means 2048 to 4096 bits. */
 export type KeyKind = 'RSA' | 'P-256' | 'P-384';
@@ -23,8 +23,8 @@ const { digitalSignature, keyEncipherment } = KeyUsageFlags;
 
 /** Every purpose of an end-entity certificate. */
 export const purposes = {
-  'tls-server': { oid: ExtendedKeyUsage.serverAuth, keyUsage: digitalSignature, keyKinds: anyKind },
-  'tls-client': { oid: ExtendedKeyUsage.clientAuth, keyUsage: digitalSignature, keyKinds: anyKind },
+  'tls-server': { oid: id_kp_serverAuth, keyUsage: digitalSignature, keyKinds: anyKind },
+  'tls-client': { oid: id_kp_clientAuth, keyUsage: digitalSignature, keyKinds: anyKind },
   /** TR-34 key encryption for a terminal (KRD). */
   'krd-encryption': { oid: `${ownPurposes}.1`, keyUsage: keyEncipherment, keyKinds: ['RSA'] },
   /** Signing of LOAD_RESULT by a terminal. */

@@ -1,15 +1,20 @@
-import { type KeyObject, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import {
+  CertificationRequest as Asn1Request,
+  Attributes,
+  CertificationRequestInfo,
+} from '@peculiar/asn1-csr';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { Attribute, Extensions, SubjectPublicKeyInfo } from '@peculiar/asn1-x509';
+import { parseDer } from './der.ts';
 import { PkiError } from './errors.ts';
 import { canonicalSpki, keyKind, readPublicKey, refuseKeyKind } from './keys.ts';
-import { commonNameOnly, deviceName, serialInNames } from './names.ts';
+import { commonNameOf, commonNameOnly, deviceName, serialInNames } from './names.ts';
 import { type Purpose, purposes } from './purposes.ts';
-import { generatorParameters, localSigner } from './signer.ts';
-import {
-  PemConverter,
-  Pkcs10CertificateRequest,
-  Pkcs10CertificateRequestGenerator,
-  SubjectAlternativeNameExtension,
-} from './x509.ts';
+import { isSignedBy, localSigner, signatureAlgorithm, signVerified } from './signer.ts';
+
+/** extensionRequest, RFC 2985, 5.4.2. */
+const extensionRequest = '1.2.840.113549.1.9.14';
 
 /**
  * A certification request (PKCS#10, RFC 2986) of a terminal, PEM: common name and URI are its serial number, the
@@ -23,23 +28,31 @@ export async function createCertificationRequest({
   serial: string;
   key: KeyObject;
 }): Promise<string> {
-  const { crypto, signingAlgorithm, signingKey } = generatorParameters(localSigner(key));
-  const request = await Pkcs10CertificateRequestGenerator.create(
-    {
-      name: commonNameOnly(serial),
-      extensions: [deviceName(serial)],
-      signingAlgorithm,
-      keys: { privateKey: signingKey, publicKey: signingKey },
-    },
-    crypto,
-  );
-  return `${request.toString('pem')}\n`;
+  const signer = localSigner(key);
+  const certificationRequestInfo = new CertificationRequestInfo({
+    subject: commonNameOnly(serial),
+    subjectPKInfo: AsnConvert.parse(signer.publicKey, SubjectPublicKeyInfo),
+    attributes: new Attributes([
+      new Attribute({
+        type: extensionRequest,
+        values: [AsnConvert.serialize(new Extensions([deviceName(serial)]))],
+      }),
+    ]),
+  });
+  const signature = await signVerified(signer, AsnConvert.serialize(certificationRequestInfo));
+  const request = new Asn1Request({
+    certificationRequestInfo,
+    signatureAlgorithm: signatureAlgorithm(signer),
+    signature,
+  });
+  const base64 = Buffer.from(AsnConvert.serialize(request)).toString('base64');
+  return `${pemBegin}\n${base64.replaceAll(/.{1,64}/g, '$&\n')}${pemEnd}\n`;
 }
 
 /** What a terminal asks for. */
 export interface CertificationRequest {
   readonly serial: string;
-  /** SubjectPublicKeyInfo in canonical form, DER: one key, one encoding, so that a key used before can be found. */
+  /** SubjectPublicKeyInfo in canonical form, DER: one key, one encoding, so that a key seen before is recognised. */
   readonly publicKey: Uint8Array;
 }
 
@@ -49,53 +62,45 @@ export interface CertificationRequest {
  * PKI_REQUEST_SIGNATURE; PKI_REQUEST_NAME unless common name and URI are one serial number
  */
 export function readCertificationRequest(input: string | Uint8Array, purpose: Purpose): CertificationRequest {
-  const request = parseRequest(input);
-  const key = readPublicKey(new Uint8Array(request.publicKey.rawData));
+  const der = typeof input === 'string' ? fromPem(input) : input;
+  const request = parseDer(der, Asn1Request, 'a certification request');
+  const key = readPublicKey(
+    new Uint8Array(AsnConvert.serialize(request.certificationRequestInfo.subjectPKInfo)),
+  );
   refuseKeyKind(keyKind(key), purposes[purpose].keyKinds);
-  if (!isSignedBy(request, key)) {
+  if (!isProofOfPossession(request, key)) {
     throw new PkiError('PKI_REQUEST_SIGNATURE', 'the request is not signed with the key that it names');
   }
-  return { serial: serialOf(request), publicKey: canonicalSpki(key) };
+  return { serial: serialOf(request.certificationRequestInfo), publicKey: canonicalSpki(key) };
 }
 
-function parseRequest(input: string | Uint8Array): Pkcs10CertificateRequest {
-  try {
-    const der = typeof input === 'string' ? fromPem(input) : input;
-    const request = new Pkcs10CertificateRequest(der);
-    if (request.rawData.byteLength === der.byteLength && request.extensions) return request;
-  } catch {
-    // told below: the parser's own messages add nothing
-  }
-  throw new PkiError('PKI_MALFORMED', `a certification request expected, ${input.length} other bytes came`);
+const pemBegin = '-----BEGIN CERTIFICATE REQUEST-----';
+const pemEnd = '-----END CERTIFICATE REQUEST-----';
+/** RFC 7468, 7, with the older label that it mentions; exactly one request. */
+const pem =
+  /^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END \1?CERTIFICATE REQUEST-----\s*$/;
+
+function fromPem(text: string): Uint8Array {
+  return Buffer.from(pem.exec(text)?.[2] ?? '', 'base64');
 }
 
-function fromPem(pem: string): Uint8Array {
-  const blocks = PemConverter.decodeWithHeaders(pem).filter(({ type }) =>
-    type.endsWith('CERTIFICATE REQUEST'),
-  );
-  if (blocks.length !== 1) throw new RangeError('one request expected');
-  return new Uint8Array(blocks[0]!.rawData);
+function isProofOfPossession(request: Asn1Request, key: KeyObject): boolean {
+  const { signatureAlgorithm: algorithm, certificationRequestInfoRaw: tbs, signature } = request;
+  return isSignedBy(key, algorithm, tbs!, new Uint8Array(signature));
 }
 
-const requestHashes = new Set(['SHA-256', 'SHA-384', 'SHA-512']);
-
-function isSignedBy(request: Pkcs10CertificateRequest, key: KeyObject): boolean {
-  const { name, hash } = request.signatureAlgorithm as { name: string; hash?: { name: string } };
-  const expected = key.asymmetricKeyType === 'rsa' ? 'RSASSA-PKCS1-v1_5' : 'ECDSA';
-  if (name !== expected || !hash || !requestHashes.has(hash.name)) return false;
-  // `tbs`, the signed bytes as encoded, is private in the declarations only.
-  return verify(hash.name, Buffer.from(request['tbs']), key, Buffer.from(request.signature));
-}
-
-function serialOf(request: Pkcs10CertificateRequest): string {
-  const names = request.getExtension('2.5.29.17') as SubjectAlternativeNameExtension | null;
-  const serial = serialInNames(names);
-  const subject = JSON.stringify(request.subjectName.toJSON());
-  if (serial === undefined || subject !== JSON.stringify([{ CN: [serial] }])) {
+function serialOf({ subject, attributes }: CertificationRequestInfo): string {
+  const serial = serialInNames(requestedExtensions(attributes));
+  if (serial === undefined || subject.length !== 1 || commonNameOf(subject) !== serial) {
     throw new PkiError(
       'PKI_REQUEST_NAME',
       'common name and URI urn:kdh:device:<serial> of one serial number expected',
     );
   }
   return serial;
+}
+
+function requestedExtensions(attributes: Attributes | undefined): Extensions | undefined {
+  const requested = attributes?.find(({ type }) => type === extensionRequest)?.values[0];
+  return requested && parseDer(new Uint8Array(requested), Extensions, 'requested extensions');
 }
