@@ -83,18 +83,20 @@ export interface Hsm {
 }
 
 /** The methods of `Hsm` that a back end may lack. */
-export type HsmCapability =
-  | 'random'
-  | 'generate-key'
-  | 'form-key-from-components'
-  | 'check-value'
-  | 'export-initial-key'
-  | 'export-key'
-  | 'import-key'
-  | 'generate-rsa-key-pair'
-  | 'sign'
-  | 'export-tr34'
-  | 'operation-count';
+export const hsmCapabilities = [
+  'random',
+  'generate-key',
+  'form-key-from-components',
+  'check-value',
+  'export-initial-key',
+  'export-key',
+  'import-key',
+  'generate-rsa-key-pair',
+  'sign',
+  'export-tr34',
+  'operation-count',
+] as const;
+export type HsmCapability = (typeof hsmCapabilities)[number];
 
 /** A key under the HSM's own master key, as the HSM's text: on payShield `S` and a Thales key block. */
 export type LmkKeyBlock = string & { readonly __brand?: 'LmkKeyBlock' };

@@ -1,5 +1,5 @@
 export { HsmError, type HsmErrorCode, type HsmErrorDetails } from './errors.ts';
-export type * from './hsm.ts';
+export * from './hsm.ts';
 export type { HsmTls } from './payshield/connection.ts';
 export { formatEndpoint, type PayShieldEndpoint, parseHsmUrl } from './payshield/endpoint.ts';
 export type { HsmLogEntry, HsmLogger } from './payshield/log.ts';

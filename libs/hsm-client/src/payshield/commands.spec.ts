@@ -212,12 +212,16 @@ describe('what does not meet the contract is refused before it is sent', () => {
 
 describe('answers in payshield.json', () => {
   test.each(modeB.exchanges.filter(({ error_code }) => error_code === '00'))(
-    'A0 mode B, exchange $n',
+    'A0 mode B, exchange $n; with its mode N, which was not asked for, it is a bad answer',
     (exchange) => {
-      expect(readAnswer(exportInitialKey(), message(exchange.answer_frame_hex))).toEqual({
-        keyBlock: exchange.tr31_block!.slice(1),
+      const forModeX = exchange.answer_ascii.replace('D0112B1AN', 'D0112B1AX');
+      expect(readAnswer(exportInitialKey(), answer(forModeX))).toEqual({
+        keyBlock: exchange.tr31_block!.slice(1).replace('B1AN', 'B1AX'),
         kcv: 'DD3ABE',
       });
+      expect(codeOf(() => readAnswer(exportInitialKey(), answer(exchange.answer_ascii)))).toBe(
+        'HSM_BAD_ANSWER',
+      );
     },
   );
 
@@ -308,7 +312,11 @@ describe('answers in payshield.json', () => {
   test.each([
     ['NC', status.diagnostics(undefined), Buffer.from('ND009D04A000000000002200-1011')],
     ['N0', status.random(16), Buffer.concat([Buffer.from('N100'), new Uint8Array(16)])],
-    ['A0 mode B', exportInitialKey(), message(modeB.exchanges[0]!.answer_frame_hex)],
+    [
+      'A0 mode B',
+      exportInitialKey(),
+      answer(modeB.exchanges[0]!.answer_ascii.replace('D0112B1AN', 'D0112B1AX')),
+    ],
     [
       'A0 mode 0',
       keys.generateKey({ usage: 'K0', algorithm: 'T2', modeOfUse: 'B', exportability: 'E' }, 1),

@@ -1,3 +1,4 @@
+import { HsmError } from '../errors.ts';
 import type {
   ExportedKey,
   ExportInitialKeyRequest,
@@ -89,9 +90,27 @@ export function exportInitialKey(
     repeatable: true,
     read(answer) {
       answer.keyBlock('S', 'key under the LMK');
-      return readExportedKey(answer);
+      const exported = readExportedKey(answer);
+      requireHeader(exported.keyBlock, request);
+      return exported;
     },
   };
+}
+
+/** The block that a terminal will get says what was asked for: a wrong one would be refused only there. */
+function requireHeader(keyBlock: string, request: ExportInitialKeyRequest): void {
+  const { versionId, algorithm, exportability } = request;
+  // Version[1] length[4] usage[2] algorithm[1] mode of use[1] key version[2] exportability[1]: X9.143:2021, table 1.
+  const expected = `${versionId}${keyBlock.slice(1, 5)}B1${algorithm.charAt(0)}X00${exportability}`;
+  if (!keyBlock.startsWith(expected)) {
+    throw new HsmError(
+      'HSM_BAD_ANSWER',
+      'A1: exported key: expected a header with the attributes asked for',
+      {
+        mayHaveExecuted: true,
+      },
+    );
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   Tr34Error,
 } from '@openkdh/tr34/tokens';
 import { HsmError } from '../errors.ts';
-import type { ExportTr34Request, Hsm, HsmCapability, Tr34Token } from '../hsm.ts';
+import { type ExportTr34Request, type Hsm, hsmCapabilities, type Tr34Token } from '../hsm.ts';
 import { badRequest, requireRange } from './command.ts';
 import type { HsmTls } from './connection.ts';
 import { formatEndpoint, type PayShieldEndpoint } from './endpoint.ts';
@@ -78,7 +78,7 @@ export async function connectPayShield(options: PayShieldOptions): Promise<Hsm> 
   return {
     name: `payShield commands at ${endpoints.map(formatEndpoint).join(', ')}`,
     capabilities: new Set(
-      counts === undefined ? payShieldCapabilities : [...payShieldCapabilities, 'operation-count'],
+      hsmCapabilities.filter((each) => each !== 'operation-count' || counts !== undefined),
     ),
     diagnostics: () => pool.execute(diagnostics(lmkId)),
     random: async (lengthBytes) => pool.execute(random(lengthBytes)),
@@ -95,19 +95,6 @@ export async function connectPayShield(options: PayShieldOptions): Promise<Hsm> 
     close: () => pool.close(),
   };
 }
-
-const payShieldCapabilities: readonly HsmCapability[] = [
-  'random',
-  'generate-key',
-  'form-key-from-components',
-  'check-value',
-  'export-initial-key',
-  'export-key',
-  'import-key',
-  'generate-rsa-key-pair',
-  'sign',
-  'export-tr34',
-];
 
 /** B8 makes the parts that need keys; the CMS around them is put together here. */
 async function exportTr34Token(
