@@ -1,1 +1,10 @@
-export {};
+/**
+ * The key block header without any cipher: model, reading with every finding, writing, tables and profiles. This is
+ * what a process may import that must never see a clear key.
+ */
+export { Tr31Error, type Tr31ErrorCode } from './errors.ts';
+export type { Finding, FindingCode, Span } from './findings.ts';
+export { formatHeader } from './format.ts';
+export type { KeyBlockHeader } from './key-block-header.ts';
+export type { OptionalBlock } from './optional-blocks.ts';
+export { type ProfileName, type ProfileOptions, profiles } from './profiles.ts';
