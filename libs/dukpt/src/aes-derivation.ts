@@ -2,7 +2,7 @@ import { aes, aes128EncryptOnce, type CipherEngine } from '@openkdh/block-cipher
 import { aesCounter, requireTransactionCounter } from './counter.ts';
 import { DukptError, requireLength } from './errors.ts';
 import { KeyPath, type Step, walk } from './key-path.ts';
-import { aesInitialKeyIdBytes, aesKsnBytes, aesKsnCounter } from './ksn.ts';
+import { aesInitialKeyIdBytes, aesKsnAt, aesKsnBytes, aesKsnCounter } from './ksn.ts';
 import { type AesKeyType, type AesKeyUsage, aesKeyTypes, aesKeyUsages, initialKeyUsage } from './tables.ts';
 
 /** How to derive a working key. */
@@ -86,7 +86,7 @@ export function deriveAesWorkingKey(
   options: WorkingKeyOptions = {},
 ): Uint8Array {
   requireTransactionCounter(aesCounter, aesKsnCounter(ksn));
-  return workingKeyAt(transactionKey, ksn, aesKsnCounter(ksn), usage, type, options);
+  return workingKeyAt(transactionKey, ksn, usage, type, options);
 }
 
 /**
@@ -105,7 +105,7 @@ export function deriveAesUpdateKey(
   requireInitialKeyId(initialKeyId);
   const ksn = new Uint8Array(aesKsnBytes);
   ksn.set(initialKeyId);
-  return updateKeyFrom(new Uint8Array(initialKey), 0, ksn, type, options);
+  return updateKeyFrom(new Uint8Array(initialKey), ksn, type, options);
 }
 
 /**
@@ -161,22 +161,28 @@ export function aesStep(ksn: Uint8Array, keyBytes: number, engine: CipherEngine)
   const data = derivationData(aesKeyUsages.KEY_DERIVATION, keyTypeOf(keyBytes));
   data.set(ksn.subarray(4, 8), 8);
   return (key, counter) => {
-    setCounter(data, counter);
+    data[12] = counter >>> 24;
+    data[13] = counter >>> 16;
+    data[14] = counter >>> 8;
+    data[15] = counter;
     deriveInto(key, key, data, engine);
   };
 }
 
-/** Walks on from the key of a counter that is all ones down to some bit, wipes `key`, and derives the update key. */
+/**
+ * The update key from the key at `ksn`, whose counter is 0 or all ones down to some bit: walks on to FFFFFFFF.
+ * Wipes `key`.
+ */
 export function updateKeyFrom(
   key: Uint8Array,
-  counter: number,
   ksn: Uint8Array,
   type: AesKeyType,
   options: WorkingKeyOptions,
 ): Uint8Array {
   try {
-    walk(key, counter, updateKeyCounter, aesStep(ksn, key.length, options.engine ?? 'table'));
-    return workingKeyAt(key, ksn, updateKeyCounter, 'KEK', type, options);
+    const step = aesStep(ksn, key.length, options.engine ?? 'table');
+    walk(key, aesKsnCounter(ksn), updateKeyCounter, step);
+    return workingKeyAt(key, aesKsnAt(ksn, updateKeyCounter), 'KEK', type, options);
   } finally {
     key.fill(0);
   }
@@ -186,7 +192,6 @@ export function updateKeyFrom(
 export function workingKeyAt(
   transactionKey: Uint8Array,
   ksn: Uint8Array,
-  counter: number,
   usage: AesKeyUsage,
   type: AesKeyType,
   { allowStrongerWorkingKey = false, engine = 'table' }: WorkingKeyOptions,
@@ -206,8 +211,7 @@ export function workingKeyAt(
     );
   }
   const data = derivationData(aesKeyUsages[usage], type);
-  data.set(ksn.subarray(4, 8), 8);
-  setCounter(data, counter);
+  data.set(ksn.subarray(4), 8);
   const key = new Uint8Array(keyBytes);
   deriveInto(key, transactionKey, data, engine);
   return key;
@@ -234,13 +238,6 @@ function derivationData(usage: number, type: AesKeyType): Uint8Array {
   data[6] = (keyBytes * 8) >>> 8;
   data[7] = keyBytes * 8;
   return data;
-}
-
-function setCounter(data: Uint8Array, counter: number): void {
-  data[12] = counter >>> 24;
-  data[13] = counter >>> 16;
-  data[14] = counter >>> 8;
-  data[15] = counter;
 }
 
 /** Encrypts the derivation data, a second time with block counter 2 where more than 16 bytes are wanted. */

@@ -31,6 +31,22 @@ export {
   type TdesKsn,
 } from './ksn.ts';
 export {
+  type DataCipher,
+  decryptData,
+  encryptData,
+  generateMac,
+  type MacMethod,
+  verifyMac,
+} from './messages.ts';
+export { decryptPinBlock, encryptPinBlock, type PinBlockFormat, type RandomSource } from './pin-block.ts';
+export {
+  AesDukptRegisters,
+  DukptRegisters,
+  TdesDukptRegisters,
+  type TerminalTransaction,
+} from './registers.ts';
+export { aesGcmSealer, SealedRegisters, type Sealer, type TerminalMemory } from './sealed-registers.ts';
+export {
   type AesKeyType,
   type AesKeyUsage,
   aesKeyTypes,
