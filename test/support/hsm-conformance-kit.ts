@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ConformanceKit } from '@openkdh/hsm-client/conformance';
 import { createTlsKey, issueCertificate, issueCrl, issueRoot, localSigner } from '@openkdh/pki';
@@ -32,7 +32,6 @@ export async function conformanceKit(): Promise<ConformanceKit> {
     notBefore: now,
   });
   const outstanding = new Set<string>();
-  let nonces = 0;
 
   return {
     afterAll,
@@ -43,8 +42,7 @@ export async function conformanceKit(): Promise<ConformanceKit> {
     krd: {
       certificate,
       nonce() {
-        const nonce = Buffer.alloc(16);
-        nonce.writeUInt32BE((nonces += 1), 12);
+        const nonce = randomBytes(16);
         outstanding.add(nonce.toString('hex'));
         return Uint8Array.from(nonce);
       },
