@@ -1,1 +1,48 @@
-export {};
+import 'reflect-metadata';
+import { createApp } from './app.ts';
+import { loadConfig } from './config/config.ts';
+import { migrate } from './database/migrate.ts';
+import { JsonLog } from './log.ts';
+import { TerminalListener } from './sessions/terminal-listener.ts';
+
+const log = new JsonLog();
+
+/** Ends this process when the one that started it is gone, so that nothing stays behind a killed launcher. */
+function watchParent(): void {
+  if (process.env['OPENKDH_PARENT_WATCH'] !== '1') return;
+  process.stdin.resume();
+  process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM'));
+}
+
+async function serve(): Promise<void> {
+  const config = loadConfig(process.env);
+  watchParent();
+  const applied = await migrate(config.KDH_DATABASE_URL);
+  if (applied.length > 0) log.log({ event: 'database.migrated', migrations: applied }, 'Main');
+  const app = await createApp(config, log);
+  await app.listen(config.KDH_HTTP_PORT, config.KDH_HTTP_HOST);
+  log.log(
+    {
+      event: 'ready',
+      node: config.KDH_NODE_ID,
+      http: await app.getUrl(),
+      terminals: `wss://${config.KDH_TERMINAL_HOST}:${app.get(TerminalListener).port}/kdh`,
+    },
+    'Main',
+  );
+}
+
+async function main(command: string | undefined): Promise<void> {
+  if (command === 'migrate') {
+    const applied = await migrate(loadConfig(process.env).KDH_DATABASE_URL);
+    log.log({ event: 'database.migrated', migrations: applied }, 'Main');
+    return;
+  }
+  if (command !== undefined) throw new Error(`unknown command ${command}: expected none, or migrate`);
+  await serve();
+}
+
+main(process.argv[2]).catch((error: Error & { code?: string }) => {
+  log.fatal({ event: 'start.failed', code: error.code, msg: error.message }, 'Main');
+  process.exit(1);
+});

@@ -64,6 +64,7 @@ export const protocolCodes = {
     false,
     'a second result of an attempt says something else than the first',
   ),
+  RESULT_SIGNATURE: row(4013, false, 'the signature of a result does not verify; the result changes nothing'),
 
   BUSY: { ...row(5001, true, 'the KDH takes no more work now; come back later'), httpStatus: 503 },
   HSM_UNAVAILABLE: row(5002, false, 'the HSM does not answer'),

@@ -33,7 +33,8 @@ export type LoadKbpk = z.infer<typeof loadKbpk>;
 const planFields = z.object({
   slot: slotName,
   tr31: tr31KeyBlock,
-  ksn: keySerialNumber,
+  /** Of an initial key; a KBPK that travels in a plan has none. */
+  ksn: keySerialNumber.optional(),
   kcv: keyCheckValue,
   algorithm: keyAlgorithm,
 });

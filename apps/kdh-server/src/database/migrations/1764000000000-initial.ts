@@ -121,6 +121,7 @@ export class Initial1764000000000 implements MigrationInterface {
 
       create table attempt (
         id uuid primary key,
+        load_id uuid not null,
         terminal_id uuid not null references terminal (id),
         number integer not null,
         kind text not null check (kind in ('KBPK', 'KEYS')),
@@ -146,6 +147,7 @@ export class Initial1764000000000 implements MigrationInterface {
       create unique index attempt_terminal_number on attempt (terminal_id, number);
       create unique index attempt_one_open on attempt (terminal_id, kind)
         where state not in ('CONFIRMED', 'REJECTED', 'FAILED', 'EXPIRED', 'CANCELLED', 'QUARANTINED');
+      create index attempt_load on attempt (load_id);
       create index attempt_deadline on attempt (deadline) where deadline is not null;
       create index attempt_terminal_created on attempt (terminal_id, created_at desc, id desc);
       create index attempt_created on attempt (created_at desc, id desc);

@@ -1,0 +1,57 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65535);
+const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Every setting of kdh-server, read once from the environment before Nest starts. docs/operating.md lists them. */
+const configSchema = z
+  .object({
+    KDH_DATABASE_URL: z.string().startsWith('postgres'),
+    KDH_DATABASE_CONNECTIONS: z.coerce.number().int().min(4).max(200).default(16),
+    KDH_REDIS_URL: z.string().startsWith('redis').optional(),
+    KDH_HSM_URL: z.string().min(1),
+    KDH_HSM_TLS_CERT: z.string().optional(),
+    KDH_HSM_TLS_KEY: z.string().optional(),
+    KDH_HSM_TLS_CA: z.string().optional(),
+    KDH_HSM_LMK_ID: z.coerce.number().int().min(0).max(99).optional(),
+    KDH_HSM_LMK_CHECK_VALUE: z
+      .string()
+      .regex(/^[0-9A-F]{6}$/)
+      .optional(),
+    KDH_HTTP_HOST: z.string().default('127.0.0.1'),
+    KDH_HTTP_PORT: port.default(8080),
+    KDH_HTTP_TLS_CERT: z.string().optional(),
+    KDH_HTTP_TLS_KEY: z.string().optional(),
+    KDH_TERMINAL_HOST: z.string().default('127.0.0.1'),
+    KDH_TERMINAL_PORT: port.default(8443),
+    KDH_TERMINAL_NAMES: z.string().default('localhost,127.0.0.1'),
+    KDH_STATE_DIR: z.string().min(1),
+    KDH_NODE_ID: z.string().min(1).max(64).default(`${hostname()}-${process.pid}`),
+    KDH_CHUNK_SIZE: z.coerce.number().int().min(1).max(500).default(100),
+    KDH_LOAD_EXPIRY_SECONDS: z.coerce
+      .number()
+      .int()
+      .min(60)
+      .default(7 * 24 * 3600),
+  })
+  .refine((c) => loopback.has(c.KDH_HTTP_HOST) || (c.KDH_HTTP_TLS_CERT && c.KDH_HTTP_TLS_KEY), {
+    message:
+      'the REST API leaves the loopback interface only over TLS: set KDH_HTTP_TLS_CERT and KDH_HTTP_TLS_KEY',
+    path: ['KDH_HTTP_HOST'],
+  });
+
+export type Config = z.infer<typeof configSchema>;
+
+/** Injection token of the {@link Config}. */
+export const CONFIG = Symbol('CONFIG');
+
+export class ConfigError extends Error {
+  readonly code = 'CONFIG_INVALID';
+}
+
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const parsed = configSchema.safeParse(env);
+  if (!parsed.success) throw new ConfigError(`invalid configuration:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}

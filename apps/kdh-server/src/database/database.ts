@@ -1,0 +1,66 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import pg from 'pg';
+import type { DataSource } from 'typeorm';
+import { CONFIG, type Config } from '../config/config.ts';
+import { refuseUnsafeDatabase } from './boot-checks.ts';
+import { openDataSource } from './data-source.ts';
+
+pg.types.setTypeParser(pg.types.builtins.INT8, (text) => BigInt(text));
+
+/** One connection's view: everything sent through it belongs to the same transaction. */
+export interface Sql {
+  query<Row>(text: string, parameters?: unknown[]): Promise<Row[]>;
+}
+
+/**
+ * PostgreSQL, the truth. SQL is written by hand and typed where it is read; TypeORM brings the migrations and the
+ * connection pool. `transaction` commits or rolls back as a whole; a lost connection during commit leaves the outcome
+ * unknown, so callers re-read by id and never assume.
+ */
+@Injectable()
+export class Database implements Sql, OnApplicationShutdown {
+  private constructor(
+    private readonly source: DataSource,
+    private readonly pool: pg.Pool,
+  ) {}
+
+  static async open(@Inject(CONFIG) config: Config): Promise<Database> {
+    const source = await openDataSource(config.KDH_DATABASE_URL, config.KDH_DATABASE_CONNECTIONS);
+    const pool = (source.driver as unknown as { master: pg.Pool }).master;
+    const database = new Database(source, pool);
+    await refuseUnsafeDatabase(database).catch(async (error: unknown) => {
+      await source.destroy();
+      throw error;
+    });
+    return database;
+  }
+
+  async query<Row>(text: string, parameters: unknown[] = []): Promise<Row[]> {
+    return (await this.pool.query(text, parameters)).rows as Row[];
+  }
+
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('begin');
+      const result = await work({
+        query: async <Row>(text: string, parameters: unknown[] = []) =>
+          (await client.query(text, parameters)).rows as Row[],
+      });
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch((rollback: Error) => {
+        broken = rollback; // the connection is gone; the server rolls back by itself
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.source.destroy();
+  }
+}

@@ -1,0 +1,10 @@
+import { z } from 'zod';
+
+/** An id in a path. */
+export const uuidParam = z.uuid();
+
+/** Why a person did something: part of the history. */
+export const reasonSchema = z
+  .strictObject({ reason: z.string().trim().min(3).max(500) })
+  .meta({ id: 'Reason' });
+export type Reason = z.infer<typeof reasonSchema>;

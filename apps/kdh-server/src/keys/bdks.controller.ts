@@ -1,0 +1,47 @@
+import { Body, Controller, Get, Param, Post } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { type Reason, reasonSchema, uuidParam } from '../http/parameters.ts';
+import { CurrentOperator } from '../operators/operator.guard.ts';
+import type { Operator } from '../operators/operators.ts';
+import { type Bdk, bdkSchema, type CreateBdk, createBdkSchema } from './bdks.schemas.ts';
+import { BdksService } from './bdks.service.ts';
+
+@ApiTags('BDKs')
+@ApiBearerAuth()
+@Controller('api/v1/bdks')
+export class BdksController {
+  constructor(private readonly bdks: BdksService) {}
+
+  @Post()
+  @ApiCreatedResponse({ standardSchema: bdkSchema })
+  create(@Body({ schema: createBdkSchema }) body: CreateBdk, @CurrentOperator() by: Operator): Promise<Bdk> {
+    return this.bdks.create(body, by);
+  }
+
+  @Get()
+  @ApiOkResponse({ standardSchema: z.array(bdkSchema) })
+  list(): Promise<Bdk[]> {
+    return this.bdks.list();
+  }
+
+  @Post(':id/freeze')
+  @ApiCreatedResponse({ standardSchema: bdkSchema })
+  freeze(
+    @Param('id', { schema: uuidParam }) id: string,
+    @Body({ schema: reasonSchema }) { reason }: Reason,
+    @CurrentOperator() by: Operator,
+  ): Promise<Bdk> {
+    return this.bdks.setState(id, 'FROZEN', reason, by);
+  }
+
+  @Post(':id/release')
+  @ApiCreatedResponse({ standardSchema: bdkSchema })
+  release(
+    @Param('id', { schema: uuidParam }) id: string,
+    @Body({ schema: reasonSchema }) { reason }: Reason,
+    @CurrentOperator() by: Operator,
+  ): Promise<Bdk> {
+    return this.bdks.setState(id, 'ACTIVE', reason, by);
+  }
+}

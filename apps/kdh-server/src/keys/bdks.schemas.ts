@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+const scheme = z.enum(['AES', 'TDES']).describe('AES DUKPT (X9.24-3) or TDES DUKPT (X9.24-1)');
+const algorithm = z.enum(['T2', 'T3', 'A128', 'A192', 'A256']);
+
+export const createBdkSchema = z
+  .strictObject({
+    name: z.string().regex(/^[\x20-\x7e]{1,64}$/, '1 to 64 printable characters'),
+    scheme,
+    algorithm,
+    bdkId: z
+      .string()
+      .regex(/^([0-9A-F]{8}|[0-9A-F]{10})$/, '8 hex digits (AES) or 10 (TDES key set id), upper case')
+      .optional()
+      .describe('AES BDK id or TDES key set id; chosen at random when left out'),
+    lmkKeyBlock: z
+      .string()
+      .regex(/^S[\x20-\x7e]{16,512}$/, 'an S block')
+      .optional()
+      .describe(
+        'A BDK that the HSM formed in a ceremony, under its LMK; a new one is generated when left out',
+      ),
+  })
+  .refine((bdk) => bdk.algorithm.startsWith('A') === (bdk.scheme === 'AES'), {
+    message: 'AES DUKPT takes A128, A192 or A256; TDES DUKPT takes T2 or T3',
+    path: ['algorithm'],
+  })
+  .refine((bdk) => !bdk.bdkId || bdk.bdkId.length === (bdk.scheme === 'AES' ? 8 : 10), {
+    message: 'AES: 8 hex digits; TDES: 10',
+    path: ['bdkId'],
+  })
+  .meta({ id: 'CreateBdk' });
+export type CreateBdk = z.infer<typeof createBdkSchema>;
+
+export const bdkSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    scheme,
+    algorithm,
+    bdkId: z.string(),
+    kcv: z.string().describe('6 hex digits'),
+    state: z
+      .enum(['ACTIVE', 'FROZEN'])
+      .describe('FROZEN: nothing is derived from it and nothing of it is sent'),
+    nextDevice: z.string().describe('The device number that the next KSN will carry'),
+    lastDevice: z.string(),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Bdk' });
+export type Bdk = z.infer<typeof bdkSchema>;

@@ -1,0 +1,116 @@
+import type { Sql } from '../database/database.ts';
+import { type AttemptRef, type AttemptState, isFinal, type Transition } from './attempt.ts';
+
+/** One attempt's way through one or more arrows, to be written in one transaction. */
+export interface Move {
+  steps: [Transition, ...Transition[]];
+  /** Who caused it; see `AuditEvent.actor`. */
+  actor: string;
+  /** Reason of a non-success, a stable code. */
+  reasonCode?: string;
+  /** Session epoch, of a move that sends. */
+  sentEpoch?: bigint;
+  /** Hex SHA-256 of the plan, of a move that stores key blocks. */
+  planHash?: string;
+  /** The terminal's signed answer, of a move that receives a result. */
+  result?: unknown;
+  /** What the transfer record keeps of this move beside the state (node, certificate fingerprints, …). */
+  evidence?: Record<string, unknown>;
+  /** What the audit event of the last step says beside the states. */
+  body?: Record<string, unknown>;
+}
+
+export function attemptOf(row: { id: string; state: string; version: number }): AttemptRef {
+  return { id: row.id, state: row.state as AttemptState, version: row.version };
+}
+
+/**
+ * Applies moves by compare-and-set on (state, version) and appends one audit event for each arrow, all in the caller's
+ * transaction. Returns the ids that moved; another writer got to the others first, and the caller leaves them alone.
+ * A final state erases the key blocks (PCI PIN 24: only their SHA-256 stays) and burns the KSNs unless confirmed.
+ */
+export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> {
+  if (moves.length === 0) return new Set();
+  const last = (move: Move) => move.steps.at(-1) as Transition;
+  const events = moves.flatMap((move) =>
+    move.steps.map((step, index) => ({
+      id: step.attempt.id,
+      type: `attempt.${step.to.toLowerCase()}`,
+      actor: move.actor,
+      body: JSON.stringify({
+        event: step.event,
+        from: step.from,
+        version: step.version,
+        ...(move.reasonCode && { reasonCode: move.reasonCode }),
+        ...(index === move.steps.length - 1 && move.body),
+      }),
+    })),
+  );
+  const moved = await sql.query<{ id: string }>(
+    `with move as (
+       select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::boolean[], $7::text[],
+         $8::bigint[], $9::text[], $10::jsonb[], $11::jsonb[], $12::int[], $13::text[])
+         as m(id, from_state, from_version, to_state, deadline_seconds, is_final, reason_code,
+           sent_epoch, plan_hash, result, evidence, to_version, passed)
+     ), moved as (
+       update attempt a set
+         state = m.to_state,
+         version = m.to_version,
+         deadline = case when m.is_final then null
+           else coalesce(least(a.expires_at, now() + m.deadline_seconds * interval '1 second'), a.expires_at) end,
+         reason_code = coalesce(m.reason_code, a.reason_code),
+         sent_epochs = case when m.sent_epoch is null then a.sent_epochs else a.sent_epochs || m.sent_epoch end,
+         plan_hash = coalesce(m.plan_hash, a.plan_hash),
+         result = coalesce(m.result, a.result),
+         token = case when m.is_final then null else a.token end,
+         evidence = a.evidence || m.evidence,
+         times = a.times || (
+           select jsonb_object_agg(state, to_jsonb(clock_timestamp())) from unnest(string_to_array(m.passed, ' ')) state)
+       from move m
+       where a.id = m.id and a.state = m.from_state and a.version = m.from_version
+       returning a.id, a.terminal_id
+     ), event as (
+       insert into audit_event (type, actor, terminal_id, attempt_id, body)
+       select e.type, e.actor, moved.terminal_id, moved.id, e.body
+       from unnest($14::uuid[], $15::text[], $16::text[], $17::jsonb[]) with ordinality
+         as e(id, type, actor, body, position)
+       join moved using (id) order by e.position
+     )
+     select id from moved`,
+    [
+      moves.map((m) => m.steps[0].attempt.id),
+      moves.map((m) => m.steps[0].from),
+      moves.map((m) => m.steps[0].attempt.version),
+      moves.map((m) => last(m).to),
+      moves.map((m) => last(m).deadlineSeconds),
+      moves.map((m) => isFinal(last(m).to)),
+      moves.map((m) => m.reasonCode ?? null),
+      moves.map((m) => m.sentEpoch ?? null),
+      moves.map((m) => m.planHash ?? null),
+      moves.map((m) => (m.result === undefined ? null : JSON.stringify(m.result))),
+      moves.map((m) => JSON.stringify(m.evidence ?? {})),
+      moves.map((m) => last(m).version),
+      moves.map((m) => m.steps.map((step) => step.to).join(' ')),
+      events.map((e) => e.id),
+      events.map((e) => e.type),
+      events.map((e) => e.actor),
+      events.map((e) => e.body),
+    ],
+  );
+  const ids = new Set(moved.map((row) => row.id));
+  await closeKeysOfEnded(sql, moves, ids);
+  return ids;
+}
+
+async function closeKeysOfEnded(sql: Sql, moves: Move[], moved: Set<string>): Promise<void> {
+  const ended = moves
+    .map((move) => move.steps.at(-1) as Transition)
+    .filter((step) => isFinal(step.to) && moved.has(step.attempt.id));
+  if (ended.length === 0) return;
+  const burned = ended.filter((step) => step.burnsKsn).map((step) => step.attempt.id);
+  await sql.query(
+    `update attempt_key set key_block = null, burned = (ksn is not null and attempt_id = any($2::uuid[]))
+     where attempt_id = any($1::uuid[])`,
+    [ended.map((step) => step.attempt.id), burned],
+  );
+}

@@ -1,0 +1,169 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { KdhMessage, PlanEntry } from '@openkdh/terminal-protocol';
+import { CONFIG, type Config } from '../config/config.ts';
+import { Database, type Sql } from '../database/database.ts';
+import { GroupCommit } from '../database/group-commit.ts';
+import { groupRows } from '../database/rows.ts';
+import { type LiveSession, SessionRegistry } from '../sessions/session-registry.ts';
+import { transition } from './attempt.ts';
+import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
+import { type DispatchCheck, mayDispatch } from './dispatch-rules.ts';
+import { ending } from './load-requests.ts';
+
+interface DispatchRow extends Omit<DispatchCheck, 'sessionEpoch'> {
+  id: string;
+  version: number;
+  kind: 'KBPK' | 'KEYS';
+  token: Buffer | null;
+  planHash: string;
+  nonceK2: Buffer;
+  expiresAt: Date;
+}
+
+interface KeyRow {
+  attemptId: string;
+  slot: string;
+  algorithm: PlanEntry['algorithm'];
+  ksn: string | null;
+  kcv: string;
+  keyBlock: string | null;
+}
+
+interface Dispatch {
+  attemptId: string;
+  session: LiveSession;
+}
+
+/**
+ * Step 3 of a load: the preconditions are checked again in the transaction that writes SENT; only after its commit do
+ * bytes leave, to the session whose epoch is current. An attempt without a session waits for the terminal's next HELLO.
+ */
+@Injectable()
+export class Dispatcher {
+  private readonly logger = new Logger('Dispatcher');
+  private readonly actor: string;
+  private readonly commits = new GroupCommit<Dispatch, KdhMessage | undefined>((items) => this.commit(items));
+
+  constructor(
+    @Inject(CONFIG) config: Config,
+    private readonly database: Database,
+    private readonly sessions: SessionRegistry,
+  ) {
+    this.actor = `node:${config.KDH_NODE_ID}`;
+  }
+
+  /** Attempts became DISPATCHABLE: sends those whose terminal is connected here. */
+  wake(attempts: { attemptId: string; terminalId: string }[]): void {
+    for (const { attemptId, terminalId } of attempts) {
+      const session = this.sessions.get(terminalId);
+      if (session?.ready) void this.dispatch(attemptId, session);
+    }
+  }
+
+  /** Sends what waits for this terminal; called at HELLO and whenever its session becomes ready. */
+  async drain(session: LiveSession): Promise<void> {
+    const waiting = await this.database.query<{ id: string }>(
+      `select id from attempt where terminal_id = $1 and state = 'DISPATCHABLE' order by id`,
+      [session.terminalId],
+    );
+    for (const { id } of waiting) await this.dispatch(id, session);
+  }
+
+  private async dispatch(attemptId: string, session: LiveSession): Promise<void> {
+    try {
+      const message = await this.commits.add({ attemptId, session });
+      if (message) session.send(message);
+    } catch (error) {
+      this.logger.warn({ event: 'dispatch.delayed', attempt: attemptId, msg: (error as Error).message });
+    }
+  }
+
+  private commit(items: Dispatch[]): Promise<(KdhMessage | undefined)[]> {
+    return this.database.transaction(async (sql) => {
+      const ids = items.map((item) => item.attemptId);
+      const rows = new Map((await readForDispatch(sql, ids)).map((row) => [row.id, row]));
+      const moves = items.map(({ attemptId, session }): Move | undefined => {
+        const row = rows.get(attemptId);
+        if (!row) return undefined;
+        const decision = mayDispatch({ ...row, sessionEpoch: session.epoch });
+        if (decision.send) {
+          return {
+            steps: [transition(attemptOf(row), 'send')],
+            actor: this.actor,
+            sentEpoch: session.epoch,
+            evidence: { session: session.sessionId },
+            body: { epoch: Number(session.epoch) },
+          };
+        }
+        return decision.cancel ? ending(attemptOf(row), 'cancel', this.actor, decision.cancel) : undefined;
+      });
+      const moved = await applyMoves(
+        sql,
+        moves.filter((move) => move !== undefined),
+      );
+      const sent = ids.filter((id, index) => moved.has(id) && moves[index]?.sentEpoch !== undefined);
+      const keys = groupRows(await readKeys(sql, sent), (key) => key.attemptId);
+      return items.map(({ attemptId, session }, index) =>
+        moved.has(attemptId) && moves[index]?.sentEpoch !== undefined
+          ? messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session)
+          : undefined,
+      );
+    });
+  }
+}
+
+/** Locks the attempts, and against a change of their terminal or BDKs until the commit, so that no send follows a freeze. */
+function readForDispatch(sql: Sql, ids: string[]): Promise<DispatchRow[]> {
+  return sql.query<DispatchRow>(
+    `with bdks as (
+       select b.id, b.state from bdk b
+       where b.id in (select bdk_id from attempt_key where attempt_id = any($1::uuid[]) and bdk_id is not null)
+       order by b.id for share
+     )
+     select a.id, a.state, a.version, a.kind, a.token, a.plan_hash as "planHash", a.nonce_k2 as "nonceK2",
+       a.expires_at as "expiresAt", a.expires_at <= now() as expired, t.state as "terminalState",
+       t.bound_kdh_fingerprint is not null as bound,
+       (select s.epoch from terminal_session s where s.terminal_id = t.id and s.closed_at is null) as "currentEpoch",
+       (select count(*) = 3 from terminal_certificate c
+         where c.terminal_id = t.id and c.revoked_at is null and now() between c.not_before and c.not_after)
+         as "certificatesValid",
+       exists (select 1 from attempt_key k join bdks b on b.id = k.bdk_id
+         where k.attempt_id = a.id and b.state <> 'ACTIVE') as "frozenBdk"
+     from attempt a join terminal t on t.id = a.terminal_id
+     where a.id = any($1::uuid[]) order by a.id for no key update of a for share of t`,
+    [ids],
+  );
+}
+
+function readKeys(sql: Sql, attemptIds: string[]): Promise<KeyRow[]> {
+  return sql.query<KeyRow>(
+    `select attempt_id as "attemptId", slot, algorithm, ksn, kcv_expected as kcv, key_block as "keyBlock"
+     from attempt_key where attempt_id = any($1::uuid[]) order by attempt_id, position`,
+    [attemptIds],
+  );
+}
+
+/** The frame of an attempt: the same key bytes each time it is sent, under the epoch of the session that sends it. */
+function messageOf(row: DispatchRow, keys: KeyRow[], session: LiveSession): KdhMessage {
+  const common = {
+    attempt: row.id,
+    epoch: Number(session.epoch),
+    nonceK2: row.nonceK2.toString('base64'),
+    expiresAt: row.expiresAt.toISOString(),
+  };
+  if (row.kind === 'KBPK') {
+    const [key] = keys as [KeyRow];
+    return {
+      t: 'LOAD_KBPK',
+      b: { ...common, token: (row.token as Buffer).toString('base64'), kcv: key.kcv },
+    };
+  }
+  const plan = keys.map((key) => ({
+    slot: key.slot,
+    tr31: key.keyBlock as string,
+    ...(key.ksn && { ksn: key.ksn }),
+    kcv: key.kcv,
+    algorithm: key.algorithm,
+  }));
+  return { t: 'LOAD_KEYS', b: { ...common, plan, planHash: row.planHash } };
+}

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import type { Sql } from '../database/database.ts';
+import { transition } from './attempt.ts';
+import { applyMoves, type Move } from './attempt-store.ts';
+
+/** A request for one attempt: the first key by TR-34 (`KBPK`), or the profile's keys by TR-31 (`KEYS`). */
+export interface AttemptRequest {
+  terminalId: string;
+  kind: 'KBPK' | 'KEYS';
+  profileId: string;
+  profileVersion: number;
+  /** `terminal:<serial>` when it pulled, `operator:<name>` when a person asked. */
+  requestedBy: string;
+  reason?: string;
+  /** R_KRD, for `KBPK`. */
+  terminalNonce?: Uint8Array;
+}
+
+export interface NewAttempt {
+  id: string;
+  loadId: string;
+}
+
+/** The rule by which attempts are approved while no approval policy is in force. It is written into the audit event. */
+const APPROVAL_RULE = 'profile-requires-no-approval';
+
+/**
+ * Writes new attempts with their numbers (dense per terminal), their first two states and their outbox rows, in the
+ * caller's transaction: what is requested is queued, or neither is. One terminal must not appear twice.
+ */
+export async function requestAttempts(
+  sql: Sql,
+  requests: AttemptRequest[],
+  options: { expirySeconds: number },
+): Promise<NewAttempt[]> {
+  if (requests.length === 0) return [];
+  const attempts = requests.map(() => ({ id: uuidv7(), loadId: uuidv7() }));
+  await sql.query(
+    `with request as (
+       select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::int[], $7::text[],
+         $8::text[], $9::bytea[], $10::bytea[])
+         as r(id, load_id, terminal_id, kind, profile_id, profile_version, requested_by, reason, terminal_nonce, nonce_k2)
+     ), counted as (
+       update terminal t set attempts_made = attempts_made + 1 from request r where t.id = r.terminal_id
+       returning t.id, t.attempts_made
+     ), inserted as (
+       insert into attempt (id, load_id, terminal_id, number, kind, profile_id, profile_version, requested_by, reason,
+         terminal_nonce, nonce_k2, state, deadline, expires_at, times)
+       select r.id, r.load_id, r.terminal_id, c.attempts_made, r.kind, r.profile_id, r.profile_version, r.requested_by,
+         r.reason, r.terminal_nonce, r.nonce_k2, 'REQUESTED', now() + $11 * interval '1 second',
+         now() + $11 * interval '1 second', jsonb_build_object('REQUESTED', clock_timestamp())
+       from request r join counted c on c.id = r.terminal_id
+     )
+     insert into audit_event (type, actor, terminal_id, attempt_id, body)
+     select 'attempt.requested', r.requested_by, r.terminal_id, r.id,
+       jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'profile', r.profile_id, 'number', c.attempts_made,
+         'reason', r.reason))
+     from request r join counted c on c.id = r.terminal_id`,
+    [
+      attempts.map((a) => a.id),
+      attempts.map((a) => a.loadId),
+      requests.map((r) => r.terminalId),
+      requests.map((r) => r.kind),
+      requests.map((r) => r.profileId),
+      requests.map((r) => r.profileVersion),
+      requests.map((r) => r.requestedBy),
+      requests.map((r) => r.reason ?? null),
+      requests.map((r) => (r.terminalNonce ? Buffer.from(r.terminalNonce) : null)),
+      requests.map(() => randomBytes(16)),
+      options.expirySeconds,
+    ],
+  );
+  await applyMoves(
+    sql,
+    attempts.map((attempt, index): Move => {
+      const requested = { id: attempt.id, state: 'REQUESTED' as const, version: 1 };
+      return {
+        steps: [transition(requested, 'approve')],
+        actor: requests[index]!.requestedBy,
+        body: { rule: APPROVAL_RULE },
+      };
+    }),
+  );
+  await enqueue(
+    sql,
+    attempts.map((attempt) => attempt.id),
+  );
+  return attempts;
+}
+
+/** Asks the relay to put these attempts before a worker; written with the state that wants it. */
+export async function enqueue(sql: Sql, attemptIds: string[]): Promise<void> {
+  if (attemptIds.length === 0) return;
+  await sql.query('insert into outbox (attempt_id) select unnest($1::uuid[])', [attemptIds]);
+}
+
+/** Ends an attempt that can no longer be delivered; leaves it alone where someone else was first. */
+export function ending(
+  attempt: Parameters<typeof transition>[0],
+  event: 'cancel' | 'fail' | 'expire',
+  actor: string,
+  reasonCode: string,
+): Move {
+  return { steps: [transition(attempt, event)], actor, reasonCode };
+}

@@ -1,0 +1,136 @@
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { appendAuditEvents } from '../audit/audit-event.ts';
+import { CONFIG, type Config } from '../config/config.ts';
+import { Database, type Sql } from '../database/database.ts';
+import { SessionRegistry } from '../sessions/session-registry.ts';
+import { type AttemptState, type OverdueAction, overdueAction, transition } from './attempt.ts';
+import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
+import { enqueue } from './load-requests.ts';
+import { OutboxRelay } from './outbox-relay.ts';
+
+const INTERVAL_MILLISECONDS = 1_000;
+const ROWS_PER_PASS = 500;
+
+interface OverdueRow {
+  id: string;
+  state: AttemptState;
+  version: number;
+  terminalId: string;
+  expired: boolean;
+}
+
+/**
+ * Acts for whoever let a deadline pass (invariant I5): queues anew what a worker lost, ends what has expired, and asks
+ * terminals for results that did not come. Several nodes may sweep; each row is swept by one.
+ */
+@Injectable()
+export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('Sweeper');
+  private readonly actor: string;
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(
+    @Inject(CONFIG) config: Config,
+    private readonly database: Database,
+    private readonly relay: OutboxRelay,
+    private readonly sessions: SessionRegistry,
+  ) {
+    this.actor = `node:${config.KDH_NODE_ID}`;
+  }
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => {
+      this.running ??= this.sweep().finally(() => {
+        this.running = undefined;
+      });
+    }, INTERVAL_MILLISECONDS);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  private async sweep(): Promise<void> {
+    try {
+      const rows = await this.database.transaction((sql) => this.act(sql));
+      if (rows.length === 0) return;
+      this.relay.wake();
+      for (const row of rows.filter((r) => r.state === 'SENT')) this.ask(row);
+    } catch (error) {
+      this.logger.warn({ event: 'sweep.delayed', msg: (error as Error).message });
+    }
+  }
+
+  private async act(sql: Sql): Promise<OverdueRow[]> {
+    const rows = await sql.query<OverdueRow>(
+      `select id, state, version, terminal_id as "terminalId", expires_at <= now() as expired from attempt
+       where deadline <= now() order by deadline limit $1 for no key update skip locked`,
+      [ROWS_PER_PASS],
+    );
+    const moves: Move[] = [];
+    const requeue: string[] = [];
+    for (const row of rows) {
+      const action = actionFor(row);
+      if (action === 'none') continue;
+      if (action === 'requeue') requeue.push(row.id);
+      else {
+        moves.push({
+          steps: [transition(attemptOf(row), action)],
+          actor: this.actor,
+          ...(action === 'expire' && { reasonCode: 'EXPIRED' }),
+          ...(action === 'giveUp' && { reasonCode: 'OUTCOME_UNKNOWN' }),
+        });
+      }
+    }
+    await sql.query(
+      `update attempt set deadline = least(expires_at, now() + interval '30 seconds') where id = any($1::uuid[])`,
+      [requeue],
+    );
+    await enqueue(sql, requeue);
+    await applyMoves(sql, moves);
+    await this.openQuarantineIncidents(
+      sql,
+      rows.filter((row) => actionFor(row) === 'giveUp'),
+    );
+    return rows;
+  }
+
+  private async openQuarantineIncidents(sql: Sql, rows: OverdueRow[]): Promise<void> {
+    for (const row of rows) {
+      await sql.query(
+        `insert into incident (id, kind, terminal_id, attempt_id) values ($1, 'OUTCOME_UNKNOWN', $2, $3)`,
+        [uuidv7(), row.terminalId, row.id],
+      );
+    }
+    await appendAuditEvents(
+      sql,
+      rows.map((row) => ({
+        type: 'incident.opened',
+        actor: this.actor,
+        terminalId: row.terminalId,
+        attemptId: row.id,
+        body: { kind: 'OUTCOME_UNKNOWN' },
+      })),
+    );
+  }
+
+  private ask(row: OverdueRow): void {
+    this.sessions.get(row.terminalId)?.send({ t: 'QUERY', b: { attempt: row.id } });
+  }
+}
+
+/** An attempt that has expired before anything was sent ends; otherwise the rule of its state holds. */
+function actionFor(row: OverdueRow): OverdueAction {
+  const action = overdueAction(row.state);
+  const nothingSent = action === 'requeue' || action === 'release';
+  return row.expired && nothingSent ? 'expire' : action;
+}

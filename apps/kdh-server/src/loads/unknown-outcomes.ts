@@ -1,0 +1,29 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.ts';
+import type { LiveSession } from '../sessions/session-registry.ts';
+import { type AttemptState, allows, transition } from './attempt.ts';
+import { applyMoves, attemptOf } from './attempt-store.ts';
+import { Dispatcher } from './dispatcher.ts';
+
+/** Step 5 of a load: an attempt whose outcome only the terminal knows (F6–F9). */
+@Injectable()
+export class UnknownOutcomes {
+  constructor(
+    private readonly database: Database,
+    private readonly dispatcher: Dispatcher,
+  ) {}
+
+  /** The terminal answered QUERY: it holds nothing of this attempt. The same bytes are sent again. */
+  async terminalDoesNotKnow(session: LiveSession, attemptId: string): Promise<void> {
+    const moved = await this.database.transaction(async (sql) => {
+      const [row] = await sql.query<{ id: string; state: AttemptState; version: number }>(
+        'select id, state, version from attempt where id = $1 and terminal_id = $2 for no key update',
+        [attemptId, session.terminalId],
+      );
+      if (!row || !allows(row.state, 'terminalDoesNotKnow')) return false;
+      const step = transition(attemptOf(row), 'terminalDoesNotKnow');
+      return (await applyMoves(sql, [{ steps: [step], actor: `terminal:${session.serial}` }])).has(attemptId);
+    });
+    if (moved) this.dispatcher.wake([{ attemptId, terminalId: session.terminalId }]);
+  }
+}

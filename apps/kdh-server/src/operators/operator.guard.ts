@@ -1,0 +1,47 @@
+import {
+  type CanActivate,
+  createParamDecorator,
+  type ExecutionContext,
+  Injectable,
+  SetMetadata,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { Request } from 'express';
+import { Problem } from '../http/problem.ts';
+import { type Operator, Operators } from './operators.ts';
+
+const OPEN = 'openkdh:open';
+
+/** Marks a route that needs no token: health, and nothing else. */
+export const Open = () => SetMetadata(OPEN, true);
+
+type AuthenticatedRequest = Request & { operator?: Operator };
+
+/** Every route needs an operator's token unless it is marked {@link Open}: deny by default. */
+@Injectable()
+export class OperatorGuard implements CanActivate {
+  constructor(
+    private readonly operators: Operators,
+    private readonly reflector: Reflector,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') return true; // terminals are admitted by their certificates
+    if (this.reflector.getAllAndOverride<boolean>(OPEN, [context.getHandler(), context.getClass()]))
+      return true;
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    const token = /^Bearer ([A-Za-z0-9_-]{20,100})$/.exec(request.headers.authorization ?? '')?.[1];
+    const operator = token ? await this.operators.findByToken(token) : undefined;
+    if (!operator) {
+      throw new Problem(401, 'TOKEN_REQUIRED', 'send an operator token: Authorization: Bearer <token>');
+    }
+    request.operator = operator;
+    return true;
+  }
+}
+
+/** The operator who sent the request. */
+export const CurrentOperator = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Operator =>
+    context.switchToHttp().getRequest<AuthenticatedRequest>().operator as Operator,
+);

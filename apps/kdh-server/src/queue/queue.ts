@@ -1,0 +1,70 @@
+import { type ConnectionOptions, createPostgresBackend, Queue, Worker, withBackend } from 'bullmq';
+import type { Config } from '../config/config.ts';
+
+/** What a job says: look at these attempts. Ids only, never a key block, a serial or a KSN (I10). */
+export interface DeriveJob {
+  attempts: string[];
+}
+
+/** Injection token of the {@link DeriveQueue}. */
+export const DERIVE_QUEUE = Symbol('DERIVE_QUEUE');
+
+/**
+ * The queue is not the truth: a job that is lost, doubled or late changes nothing, because the worker reads the
+ * attempts again and the sweeper queues anew what waits too long.
+ */
+export interface DeriveQueue {
+  add(jobs: DeriveJob[]): Promise<void>;
+  /** Starts to work jobs. A rejected promise is logged by the caller of `onError` and not retried by the queue. */
+  work(handle: (job: DeriveJob) => Promise<void>): void;
+  /** Fails when the queue's store does not answer. */
+  ping(): Promise<void>;
+  /** Lets running jobs finish, then disconnects. */
+  close(): Promise<void>;
+}
+
+const bullmqClasses = { Queue, Worker };
+
+const NAME = 'derive';
+const CONCURRENCY = 4;
+
+/** A chunk that a worker does not finish is put before another one after this time. */
+const LOCK_MILLISECONDS = 30_000;
+
+/** BullMQ on PostgreSQL, or on Redis when `KDH_REDIS_URL` is set. */
+export function openDeriveQueue(config: Config, onError: (error: Error) => void): DeriveQueue {
+  const redis = config.KDH_REDIS_URL;
+  // The classes of both back ends have the same shape; only the types of their connections differ.
+  const classes = redis
+    ? bullmqClasses
+    : (withBackend(createPostgresBackend) as unknown as typeof bullmqClasses);
+  const connection: ConnectionOptions = redis
+    ? { url: redis, maxRetriesPerRequest: null }
+    : ({ connectionString: config.KDH_DATABASE_URL, max: 2 } as object);
+  const queue = new classes.Queue<DeriveJob>(NAME, { connection });
+  queue.on('error', onError); // without a listener an 'error' event ends the process
+  let worker: Worker<DeriveJob> | undefined;
+  return {
+    async add(jobs) {
+      await queue.addBulk(
+        jobs.map((data) => ({ name: NAME, data, opts: { removeOnComplete: true, removeOnFail: true } })),
+      );
+    },
+    work(handle) {
+      worker = new classes.Worker<DeriveJob>(NAME, (job) => handle(job.data), {
+        connection,
+        concurrency: CONCURRENCY,
+        lockDuration: LOCK_MILLISECONDS,
+      });
+      worker.on('error', onError);
+      worker.on('failed', (_job, error) => onError(error));
+    },
+    async ping() {
+      await queue.getJobCounts('waiting');
+    },
+    async close() {
+      await worker?.close();
+      await queue.close();
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import {
+  type KdhMessage,
+  openSession,
+  ProtocolError,
+  protocolLimits,
+  type Received,
+  type Session,
+  type TerminalMessage,
+} from '@openkdh/terminal-protocol';
+import { v7 as uuidv7 } from 'uuid';
+import type { RawData, WebSocket } from 'ws';
+import type { KnownTerminal } from './admission.ts';
+import type { LiveSession } from './session-registry.ts';
+
+/** Frames that wait while one is handled; a terminal that sends more does not wait for answers. */
+const MAILBOX_FRAMES = 32;
+
+/** Bytes that a slow reader may leave in our socket before it is cut off. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+
+export type MessageHandler = (message: Received<TerminalMessage>) => Promise<void>;
+
+/**
+ * One admitted WebSocket: frames in order, one at a time, each answered; the discipline of `kdh.v1` by its session;
+ * a bounded mailbox; pings with a hard deadline.
+ */
+export class TerminalConnection {
+  readonly sessionId: string;
+  /** Set at WELCOME. */
+  live: LiveSession | undefined;
+  /** Of the whitelisted TR-34 encryption certificate; set at WELCOME. */
+  encryptionFingerprint = '';
+  /** Attempts asked for by QUERY, by the id of the message. */
+  readonly queried = new Map<string, string>();
+  private readonly session: Session<'kdh'>;
+  private readonly mailbox: string[] = [];
+  private handling = false;
+  private lastMessageId = '';
+  private pingTimer: NodeJS.Timeout | undefined;
+  private deadline: NodeJS.Timeout | undefined;
+  private onClosed: () => void = () => {};
+
+  constructor(
+    private readonly socket: WebSocket,
+    readonly peer: KnownTerminal,
+    readonly certificateFingerprint: string,
+    private readonly onRefused: (error: ProtocolError) => void,
+  ) {
+    this.session = openSession('kdh', () => {
+      this.lastMessageId = uuidv7();
+      return this.lastMessageId;
+    });
+    this.sessionId = this.session.sid as string;
+    this.expect(protocolLimits.helloTimeoutMs, 'no HELLO in time');
+    socket.on('error', () => socket.terminate()); // ws has closed with 1009 or 1007 already where it applies
+    socket.on('close', () => {
+      clearTimeout(this.deadline);
+      clearInterval(this.pingTimer);
+      this.onClosed();
+    });
+    socket.on('pong', () => clearTimeout(this.deadline));
+  }
+
+  onClose(listener: () => void): void {
+    this.onClosed = listener;
+  }
+
+  /** Feeds every frame to `handle`, strictly one after the other. */
+  onMessage(handle: MessageHandler): void {
+    this.socket.on('message', (data: RawData, isBinary: boolean) => {
+      if (isBinary) return this.refuse(new ProtocolError('BAD_MESSAGE', 'text frames only', { fatal: true }));
+      if (this.mailbox.length >= MAILBOX_FRAMES) {
+        return this.refuse(new ProtocolError('BUSY', 'too many frames at once', { fatal: true }));
+      }
+      this.mailbox.push(data.toString());
+      if (!this.handling) void this.drain(handle);
+    });
+  }
+
+  /** The session is welcomed: pings begin. */
+  startPinging(): void {
+    clearTimeout(this.deadline);
+    this.pingTimer = setInterval(() => {
+      this.socket.ping();
+      this.expect(protocolLimits.pongTimeoutMs, 'no pong in time');
+    }, protocolLimits.pingMs);
+  }
+
+  /** Returns the id of the message. */
+  send(message: KdhMessage, re?: string): string {
+    if (this.socket.readyState !== this.socket.OPEN) return '';
+    const frame = this.session.send(message, { re });
+    const { lastMessageId } = this;
+    if (message.t === 'QUERY' && 'attempt' in message.b) this.queried.set(lastMessageId, message.b.attempt);
+    this.socket.send(frame);
+    if (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) this.socket.terminate();
+    return lastMessageId;
+  }
+
+  /** Tells the terminal of a refusal and, when it is fatal, closes with its code. */
+  refuse(error: ProtocolError): void {
+    this.onRefused(error);
+    if (this.socket.readyState !== this.socket.OPEN) return;
+    this.socket.send(this.session.sendError(error));
+    if (error.fatal) this.close(error.closeCode, error.code);
+  }
+
+  close(code: number, reason: string): void {
+    this.mailbox.length = 0;
+    this.socket.close(code, reason);
+    // ws waits 30 s for the peer's close frame; a peer that is gone must not hold a place that long.
+    setTimeout(() => this.socket.terminate(), 5_000).unref();
+  }
+
+  private expect(milliseconds: number, reason: string): void {
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => {
+      this.onRefused(new ProtocolError('TIMEOUT', reason, { fatal: true }));
+      this.socket.terminate();
+    }, milliseconds);
+  }
+
+  private async drain(handle: MessageHandler): Promise<void> {
+    this.handling = true;
+    try {
+      for (let text = this.mailbox.shift(); text !== undefined; text = this.mailbox.shift()) {
+        try {
+          await handle(this.session.receive(text));
+        } catch (error) {
+          this.refuse(error instanceof ProtocolError ? error : unavailable());
+        }
+      }
+    } finally {
+      this.handling = false;
+    }
+  }
+}
+
+/** What a terminal hears when our own parts fail: come back later; the cause is in our log. */
+export function unavailable(): ProtocolError {
+  return new ProtocolError('BUSY', 'the KDH cannot answer now', { fatal: true });
+}

@@ -1,0 +1,65 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { appendAuditEvents } from '../audit/audit-event.ts';
+import { CONFIG, type Config } from '../config/config.ts';
+import { Database } from '../database/database.ts';
+
+export interface Refusal {
+  /** A code of `kdh.v1`. */
+  code: string;
+  detail?: string;
+  serial?: string;
+  terminalId?: string;
+  /** Subject of a certificate that is not whitelisted. */
+  subject?: string | undefined;
+}
+
+/** What one client can make us write down in a minute; a flood is counted, not recorded one by one. */
+const RECORDED_PER_MINUTE = 600;
+
+/** Writes refusals of terminals into the history. A refused connection leaves no trace but this. */
+@Injectable()
+export class Refusals {
+  private readonly logger = new Logger('Refusals');
+  private windowStart = 0;
+  private recorded = 0;
+  private suppressed = 0;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly database: Database,
+  ) {}
+
+  async record(refusal: Refusal): Promise<void> {
+    const { code, detail, serial, terminalId, subject } = refusal;
+    this.logger.warn({ event: 'terminal.refused', code, serial, subject, msg: detail ?? code });
+    if (!this.mayRecord()) return;
+    try {
+      await appendAuditEvents(this.database, [
+        {
+          type: 'terminal.refused',
+          actor: serial ? `terminal:${serial}` : `node:${this.config.KDH_NODE_ID}`,
+          terminalId,
+          body: { code, ...(detail && { detail }), ...(subject && { subject: subject.slice(0, 200) }) },
+        },
+      ]);
+    } catch (error) {
+      this.logger.error({ event: 'audit.unavailable', msg: (error as Error).message });
+    }
+  }
+
+  private mayRecord(): boolean {
+    const now = Date.now();
+    if (now - this.windowStart >= 60_000) {
+      if (this.suppressed > 0) this.logger.warn({ event: 'refusals.suppressed', count: this.suppressed });
+      this.windowStart = now;
+      this.recorded = 0;
+      this.suppressed = 0;
+    }
+    if (this.recorded >= RECORDED_PER_MINUTE) {
+      this.suppressed += 1;
+      return false;
+    }
+    this.recorded += 1;
+    return true;
+  }
+}

@@ -1,0 +1,145 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Hello } from '@openkdh/terminal-protocol';
+import { appendAuditEvents } from '../audit/audit-event.ts';
+import { CONFIG, type Config } from '../config/config.ts';
+import { Database, type Sql } from '../database/database.ts';
+import { GroupCommit } from '../database/group-commit.ts';
+import { groupRows } from '../database/rows.ts';
+import { transition } from '../loads/attempt.ts';
+import { applyMoves, attemptOf } from '../loads/attempt-store.ts';
+
+export interface OpenedSession {
+  epoch: bigint;
+  terminalState: 'ACTIVE' | 'SUSPENDED' | 'REVOKED';
+  boundKdhFingerprint: string | null;
+  signingCertificate: Buffer;
+  encryptionFingerprint: string;
+  /** Attempts whose outcome only the terminal knows. */
+  unknown: string[];
+}
+
+interface Opening {
+  terminalId: string;
+  serial: string;
+  sessionId: string;
+  tlsFingerprint: string;
+  hello: Hello;
+}
+
+/**
+ * Opens sessions in the database: the epoch grows by one, so that the newest authenticated session of a terminal wins on
+ * every node, and what an older session left SENT becomes OUTCOME_UNKNOWN.
+ */
+@Injectable()
+export class SessionOpener {
+  private readonly actor: string;
+  private readonly commits = new GroupCommit<Opening, OpenedSession>((items) => this.commit(items));
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly database: Database,
+  ) {
+    this.actor = `node:${config.KDH_NODE_ID}`;
+  }
+
+  open(opening: Opening): Promise<OpenedSession> {
+    return this.commits.add(opening);
+  }
+
+  /** Compares on the epoch: a close that arrives late must not close the session that followed (F12). */
+  async close(terminalId: string, serial: string, epoch: bigint): Promise<void> {
+    await this.database.transaction(async (sql) => {
+      const closed = await sql.query(
+        `update terminal_session set closed_at = now()
+         where terminal_id = $1 and epoch = $2 and closed_at is null returning 1`,
+        [terminalId, epoch],
+      );
+      if (closed.length === 0) return;
+      await appendAuditEvents(sql, [
+        { type: 'session.closed', actor: `terminal:${serial}`, terminalId, body: { epoch: Number(epoch) } },
+      ]);
+    });
+  }
+
+  private commit(items: Opening[]): Promise<OpenedSession[]> {
+    return this.database.transaction(async (sql) => {
+      const opened = new Map((await this.bumpEpochs(sql, items)).map((row) => [row.terminalId, row]));
+      const unknown = await this.loseSent(
+        sql,
+        items.map((item) => item.terminalId),
+      );
+      await appendAuditEvents(
+        sql,
+        items.map(({ terminalId, serial, hello, tlsFingerprint }) => ({
+          type: 'session.opened',
+          actor: `terminal:${serial}`,
+          terminalId,
+          body: {
+            epoch: Number(opened.get(terminalId)?.epoch),
+            node: this.config.KDH_NODE_ID,
+            tlsFingerprint,
+            hardware: hello.hardware,
+            firmware: hello.firmware,
+          },
+        })),
+      );
+      return items.map(({ terminalId }) => ({
+        ...(opened.get(terminalId) as Omit<OpenedSession, 'unknown'>),
+        unknown: unknown.get(terminalId) ?? [],
+      }));
+    });
+  }
+
+  private bumpEpochs(sql: Sql, items: Opening[]) {
+    return sql.query<Omit<OpenedSession, 'unknown'> & { terminalId: string }>(
+      `with opening as (
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+           as o(terminal_id, session_id, node_id, hardware, firmware)
+       ), described as (
+         update terminal t set hardware = o.hardware, firmware = o.firmware from opening o
+         where t.id = o.terminal_id and (t.hardware, t.firmware) is distinct from (o.hardware, o.firmware)
+       ), session as (
+         insert into terminal_session as s (terminal_id, session_id, node_id, epoch, opened_at)
+         select terminal_id, session_id, node_id, 1, now() from opening
+         on conflict (terminal_id) do update set epoch = s.epoch + 1, session_id = excluded.session_id,
+           node_id = excluded.node_id, opened_at = now(), closed_at = null
+         returning terminal_id, epoch
+       )
+       select s.terminal_id as "terminalId", s.epoch, t.state as "terminalState",
+         t.bound_kdh_fingerprint as "boundKdhFingerprint",
+         (select certificate from terminal_certificate c where c.terminal_id = t.id and c.purpose = 'SIGNING'
+           and c.revoked_at is null) as "signingCertificate",
+         (select fingerprint from terminal_certificate c where c.terminal_id = t.id and c.purpose = 'ENCRYPTION'
+           and c.revoked_at is null) as "encryptionFingerprint"
+       from session s join terminal t on t.id = s.terminal_id`,
+      [
+        items.map((item) => item.terminalId),
+        items.map((item) => item.sessionId),
+        items.map(() => this.config.KDH_NODE_ID),
+        items.map((item) => item.hello.hardware),
+        items.map((item) => item.hello.firmware),
+      ],
+    );
+  }
+
+  /** Returns the attempts of each terminal that wait for QUERY. */
+  private async loseSent(sql: Sql, terminalIds: string[]): Promise<Map<string, string[]>> {
+    const rows = await sql.query<{ id: string; state: string; version: number; terminalId: string }>(
+      `select id, state, version, terminal_id as "terminalId" from attempt
+       where terminal_id = any($1::uuid[]) and state in ('SENT', 'OUTCOME_UNKNOWN') order by id for no key update`,
+      [terminalIds],
+    );
+    await applyMoves(
+      sql,
+      rows
+        .filter((row) => row.state === 'SENT')
+        .map((row) => ({ steps: [transition(attemptOf(row), 'lose')], actor: this.actor })),
+    );
+    return new Map(
+      [...groupRows(rows, (row) => row.terminalId)].map(([terminalId, group]) => [
+        terminalId,
+        group.map((row) => row.id),
+      ]),
+    );
+  }
+}

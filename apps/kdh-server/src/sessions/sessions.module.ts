@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { LoadsModule } from '../loads/loads.module.ts';
+import { PkiModule } from '../pki/pki.module.ts';
+import { TerminalsModule } from '../terminals/terminals.module.ts';
+import { Binding } from './binding.ts';
+import { Refusals } from './refusals.ts';
+import { SessionOpener } from './session-opener.ts';
+import { SessionsGateway } from './sessions.gateway.ts';
+import { TerminalListener } from './terminal-listener.ts';
+
+@Module({
+  imports: [PkiModule, TerminalsModule, LoadsModule],
+  providers: [Binding, Refusals, SessionOpener, SessionsGateway, TerminalListener],
+  exports: [TerminalListener],
+})
+export class SessionsModule {}

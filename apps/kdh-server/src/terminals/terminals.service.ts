@@ -1,0 +1,253 @@
+import { Injectable } from '@nestjs/common';
+import {
+  certificatePem,
+  fingerprint,
+  type IssuedProfileName,
+  issueCertificate,
+  type Purpose,
+  readCertificate,
+  readCertificationRequest,
+  spkiFingerprint,
+} from '@openkdh/pki';
+import { protocolCodes } from '@openkdh/terminal-protocol';
+import { v7 as uuidv7 } from 'uuid';
+import { appendAuditEvents } from '../audit/audit-event.ts';
+import { Database, type Sql } from '../database/database.ts';
+import { Problem, violates } from '../http/problem.ts';
+import { type AttemptState, allows } from '../loads/attempt.ts';
+import { applyMoves, attemptOf } from '../loads/attempt-store.ts';
+import { ending } from '../loads/load-requests.ts';
+import type { Operator } from '../operators/operators.ts';
+import { Authorities } from '../pki/authorities.ts';
+import { SessionRegistry } from '../sessions/session-registry.ts';
+import type { EnrolledTerminal, EnrolTerminal, ListTerminals, Terminal } from './terminals.schemas.ts';
+
+interface PurposeOfTerminal {
+  csr: keyof EnrolTerminal['csrs'];
+  stored: 'TLS' | 'ENCRYPTION' | 'SIGNING';
+  profile: IssuedProfileName;
+  purpose: Purpose;
+}
+
+/** The three certificates of a terminal, one purpose each (PCI PIN 19-12). */
+const PURPOSES: PurposeOfTerminal[] = [
+  { csr: 'tls', stored: 'TLS', profile: 'terminal-tls', purpose: 'tls-client' },
+  { csr: 'encryption', stored: 'ENCRYPTION', profile: 'terminal-encryption', purpose: 'krd-encryption' },
+  { csr: 'signing', stored: 'SIGNING', profile: 'terminal-signing', purpose: 'result-signing' },
+];
+
+interface IssuedCertificate {
+  stored: PurposeOfTerminal['stored'];
+  csr: PurposeOfTerminal['csr'];
+  der: Buffer;
+  publicKey: Uint8Array;
+}
+
+const COLUMNS = `t.id, t.serial, t.model, t.hardware, t.firmware, t.profile_id as "profileId", t.state,
+  t.state_reason as "stateReason", t.bound_at as "boundAt", t.created_at as "createdAt",
+  exists (select 1 from terminal_session s where s.terminal_id = t.id and s.closed_at is null) as connected`;
+
+/** The whitelist: who may connect, with which certificates. */
+@Injectable()
+export class TerminalsService {
+  constructor(
+    private readonly authorities: Authorities,
+    private readonly database: Database,
+    private readonly sessions: SessionRegistry,
+  ) {}
+
+  /** Checks the proofs of possession, issues the certificates in the HSM, and puts the terminal on the whitelist. */
+  async enrol(request: EnrolTerminal, by: Operator): Promise<EnrolledTerminal> {
+    await this.requireFree(request);
+    const certificates = await Promise.all(PURPOSES.map((purpose) => this.issue(request, purpose)));
+    const id = uuidv7();
+    try {
+      await this.database.transaction(async (sql) => {
+        await sql.query('insert into terminal (id, serial, model, profile_id) values ($1, $2, $3, $4)', [
+          id,
+          request.serial,
+          request.model,
+          request.profileId,
+        ]);
+        await insertCertificates(sql, id, certificates);
+        await appendAuditEvents(sql, [
+          {
+            type: 'terminal.enrolled',
+            actor: `operator:${by.name}`,
+            terminalId: id,
+            body: {
+              serial: request.serial,
+              model: request.model,
+              profile: request.profileId,
+              certificates: Object.fromEntries(certificates.map((c) => [c.stored, fingerprint(c.der)])),
+            },
+          },
+        ]);
+      });
+    } catch (error) {
+      throw refusalOf(error);
+    }
+    const pemOf = (csr: PurposeOfTerminal['csr']) =>
+      certificatePem((certificates.find((c) => c.csr === csr) as IssuedCertificate).der);
+    const pem = (role: 'root' | 'kdh-ca' | 'terminal-ca') =>
+      certificatePem(this.authorities.get(role).certificate);
+    return {
+      id,
+      serial: request.serial,
+      state: 'ACTIVE',
+      certificates: { tls: pemOf('tls'), encryption: pemOf('encryption'), signing: pemOf('signing') },
+      chain: pem('terminal-ca') + pem('root'),
+      kdhTrustAnchor: pem('kdh-ca'),
+      gatewayTrustAnchor: pem('root'),
+    };
+  }
+
+  list({ serial, state, after, limit }: ListTerminals): Promise<Terminal[]> {
+    const parameters: unknown[] = [limit];
+    const where = [
+      serial && `t.serial = $${parameters.push(serial)}`,
+      state && `t.state = $${parameters.push(state)}`,
+      after && `t.id > $${parameters.push(after)}`,
+    ].filter(Boolean);
+    const condition = where.length > 0 ? `where ${where.join(' and ')}` : '';
+    return this.database.query<Terminal>(
+      `select ${COLUMNS} from terminal t ${condition} order by t.id limit $1`,
+      parameters,
+    );
+  }
+
+  suspend(id: string, reason: string, by: Operator): Promise<Terminal> {
+    return this.setState(id, 'SUSPENDED', ['ACTIVE'], reason, by);
+  }
+
+  resume(id: string, reason: string, by: Operator): Promise<Terminal> {
+    return this.setState(id, 'ACTIVE', ['SUSPENDED'], reason, by);
+  }
+
+  /** For good: the certificates are revoked with it, open attempts that were not sent end, its session is closed. */
+  revoke(id: string, reason: string, by: Operator): Promise<Terminal> {
+    return this.setState(id, 'REVOKED', ['ACTIVE', 'SUSPENDED'], reason, by);
+  }
+
+  private async setState(
+    id: string,
+    to: Terminal['state'],
+    from: Terminal['state'][],
+    reason: string,
+    by: Operator,
+  ): Promise<Terminal> {
+    const actor = `operator:${by.name}`;
+    const terminal = await this.database.transaction(async (sql) => {
+      const [current] = await sql.query<{ state: Terminal['state'] }>(
+        'select state from terminal where id = $1 for update',
+        [id],
+      );
+      if (!current) throw new Problem(404, 'TERMINAL_UNKNOWN', 'no terminal has this id');
+      if (!from.includes(current.state)) {
+        throw new Problem(409, 'TERMINAL_STATE', `the terminal is ${current.state}`);
+      }
+      await sql.query('update terminal set state = $2, state_reason = $3 where id = $1', [id, to, reason]);
+      if (to === 'REVOKED') {
+        await sql.query(
+          'update terminal_certificate set revoked_at = now() where terminal_id = $1 and revoked_at is null',
+          [id],
+        );
+      }
+      if (to !== 'ACTIVE') await cancelUnsent(sql, id, actor, `TERMINAL_${to}`);
+      await appendAuditEvents(sql, [
+        {
+          type: `terminal.${to.toLowerCase()}`,
+          actor,
+          terminalId: id,
+          body: { from: current.state, reason },
+        },
+      ]);
+      const [updated] = await sql.query<Terminal>(`select ${COLUMNS} from terminal t where t.id = $1`, [id]);
+      return updated as Terminal;
+    });
+    if (to !== 'ACTIVE') {
+      const { number, closeCode } = protocolCodes[to === 'REVOKED' ? 'CERT_REVOKED' : 'SUSPENDED'];
+      this.sessions.get(id)?.kick(number, closeCode, 0);
+    }
+    return terminal;
+  }
+
+  private async requireFree({ serial, profileId }: EnrolTerminal): Promise<void> {
+    const [found] = await this.database.query<{ taken: boolean; profile: boolean }>(
+      `select exists (select 1 from terminal where serial = $1) as taken,
+         exists (select 1 from profile where id = $2) as profile`,
+      [serial, profileId],
+    );
+    if (found?.taken)
+      throw new Problem(409, 'SERIAL_TAKEN', 'a terminal with this serial number is enrolled');
+    if (!found?.profile) throw new Problem(422, 'PROFILE_UNKNOWN', 'no profile has this id');
+  }
+
+  private async issue(
+    { serial, csrs }: EnrolTerminal,
+    purpose: PurposeOfTerminal,
+  ): Promise<IssuedCertificate> {
+    const request = readCertificationRequest(csrs[purpose.csr], purpose.purpose);
+    if (request.serial !== serial) {
+      throw new Problem(422, 'CSR_SERIAL', `the ${purpose.csr} request is for another serial number`);
+    }
+    const der = await issueCertificate(purpose.profile, {
+      issuer: this.authorities.issuer('terminal-ca'),
+      publicKey: request.publicKey,
+      commonName: serial,
+      notBefore: new Date(Date.now() - 60_000),
+    });
+    return { stored: purpose.stored, csr: purpose.csr, der: Buffer.from(der), publicKey: request.publicKey };
+  }
+}
+
+async function insertCertificates(
+  sql: Sql,
+  terminalId: string,
+  certificates: IssuedCertificate[],
+): Promise<void> {
+  for (const { stored, der, publicKey } of certificates) {
+    const details = readCertificate(der);
+    await sql.query(
+      `insert into terminal_certificate
+         (id, terminal_id, purpose, fingerprint, serial_number, spki_sha256, certificate, not_before, not_after)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      [
+        uuidv7(),
+        terminalId,
+        stored,
+        fingerprint(der),
+        details.serialNumber,
+        spkiFingerprint(publicKey),
+        der,
+        details.notBefore,
+        details.notAfter,
+      ],
+    );
+  }
+}
+
+/** What was not sent will not be (I6); what was sent keeps waiting for the terminal's word. */
+async function cancelUnsent(sql: Sql, terminalId: string, actor: string, reasonCode: string): Promise<void> {
+  const open = await sql.query<{ id: string; state: AttemptState; version: number }>(
+    'select id, state, version from attempt where terminal_id = $1 and deadline is not null order by id for no key update',
+    [terminalId],
+  );
+  await applyMoves(
+    sql,
+    open
+      .filter((row) => allows(row.state, 'cancel'))
+      .map((row) => ending(attemptOf(row), 'cancel', actor, reasonCode)),
+  );
+}
+
+function refusalOf(error: unknown): unknown {
+  if (violates(error, 'terminal_serial')) {
+    return new Problem(409, 'SERIAL_TAKEN', 'a terminal with this serial number is enrolled');
+  }
+  if (violates(error, 'terminal_certificate_spki_sha256')) {
+    // PCI PIN 19-9, 20-1: a private key is one terminal's, for one purpose.
+    return new Problem(409, 'KEY_REUSED', 'one of these public keys is in use already; make new key pairs');
+  }
+  return error;
+}
