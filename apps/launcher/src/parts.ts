@@ -1,12 +1,21 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EmbeddedPostgres } from './embedded-postgres.ts';
+import { LauncherError } from './errors.ts';
 import type { Part } from './supervisor.ts';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url)); // the same from src and dist
 
-/** The socket of the soft HSM, seen from the state folder: a longer path may not fit into a socket address. */
-const hsmSocket = 'hsm-link/host.sock';
+/** What fits into the address of a unix socket everywhere, in bytes: macOS has 104 with the NUL, Linux 108. */
+const longestSocketPath = 103;
+
+/** The socket of the soft HSM, in a folder of mode 0700. Refuses a state folder whose path is too long for it. */
+export function hsmSocketOf(state: string): string {
+  const path = join(state, 'hsm-link', 'host.sock');
+  if (Buffer.byteLength(path) <= longestSocketPath) return path;
+  const message = `the path of the state folder ${state} is too long for a socket in it; name a shorter one with OPENKDH_STATE`;
+  throw new LauncherError('STATE_PATH_TOO_LONG', message);
+}
 
 /** The database. A fast shutdown ends its sessions; an immediate one leaves the rest to recovery at the next start. */
 export function postgresPart({ command, readyText, dataFolder, guard }: EmbeddedPostgres): Part {
@@ -27,7 +36,7 @@ export function hsmPart(state: string): Part {
     'serve',
     ...['--state', join(state, 'soft-hsm')],
     ...['--passphrase-file', join(state, 'hsm-passphrase')],
-    ...['--socket', hsmSocket],
+    ...['--socket', hsmSocketOf(state)],
     ...['--tls-port', '0'],
     ...['--tls-cert', join(link, 'server.pem')],
     ...['--tls-key', join(link, 'server-key.pem')],
@@ -35,11 +44,11 @@ export function hsmPart(state: string): Part {
   ]);
 }
 
-/** What kdh-server is started with; `env` is ours, for its own settings in it. */
+/** What kdh-server is started with. */
 export interface ServerSettings {
   databaseUrl: string;
   redisUrl: string | undefined;
-  hsmUrl: string | undefined;
+  hsmUrl: string;
   port: number;
   terminalPort: number;
 }
@@ -51,7 +60,7 @@ export function serverPart(state: string, settings: ServerSettings, environment:
     ...Object.fromEntries(own),
     KDH_DATABASE_URL: settings.databaseUrl,
     ...(settings.redisUrl === undefined ? {} : { KDH_REDIS_URL: settings.redisUrl }),
-    KDH_HSM_URL: settings.hsmUrl ?? `unix:${hsmSocket}`,
+    KDH_HSM_URL: settings.hsmUrl,
     KDH_HTTP_PORT: String(settings.port),
     KDH_TERMINAL_PORT: String(settings.terminalPort),
     KDH_STATE_DIR: join(state, 'kdh-server'),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLocalCa } from '@openkdh/pki';
 import type { Api } from './api.ts';
+import { writeTlsFiles } from './tls-files.ts';
 
 /** The passphrase that seals the LMK of the soft HSM at rest: made once, mode 0600. */
 export function makePassphrase(state: string): void {
@@ -11,23 +11,14 @@ export function makePassphrase(state: string): void {
 }
 
 /**
- * TLS certificates for the link to the HSM, in `hsm-link` (0700): `ca.pem`, and `server` and `client`, each with its
- * key. Made anew at each start, by an authority whose key is then forgotten, so that they never expire in use.
+ * TLS certificates for the link to the HSM, in `hsm-link`: `server` is the HSM's, `client` opens it. Made anew at each
+ * start, so that they never expire in use.
  */
 export async function makeLinkCertificates(state: string): Promise<void> {
-  const folder = join(state, 'hsm-link');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const ca = await createLocalCa({ commonName: 'OpenKDH HSM link', notBefore: new Date() });
-  const server = await ca.issueServer({ commonName: 'soft-hsm', hosts: ['localhost', '127.0.0.1'] });
-  const client = await ca.issueClient({ commonName: 'kdh-server' });
-  const files = {
-    'ca.pem': ca.certificate,
-    'server.pem': server.certificate,
-    'server-key.pem': server.privateKey,
-    'client.pem': client.certificate,
-    'client-key.pem': client.privateKey,
-  };
-  for (const [name, pem] of Object.entries(files)) writeFileSync(join(folder, name), pem, { mode: 0o600 });
+  await writeTlsFiles(join(state, 'hsm-link'), {
+    server: { commonName: 'soft-hsm', hosts: ['localhost', '127.0.0.1'] },
+    client: { commonName: 'kdh-server' },
+  });
 }
 
 /** Name and id are all that is read here of a BDK or a profile. */

@@ -1,3 +1,4 @@
+import type { Api } from './api.ts';
 import type { Figures } from './loads.ts';
 
 /** One slot of one terminal, as it was confirmed. */
@@ -12,19 +13,33 @@ export interface LoadedSlot {
 /** Where the parts listen, by what they are. */
 export type Addresses = Record<string, string>;
 
-const mostTerminals = 10;
+/** The part of a transfer record that is read here. */
+interface Transfer {
+  kind: string;
+  keys: { slot: string; algorithm: string; ksn: string | null; kcvReported: string | null }[];
+}
 
-/** The table of what the terminals hold, the first ten of them, and the totals below it. */
+/** What the first ten terminals hold, by their serial numbers, from the records of their last confirmed loads. */
+export async function loadedSlots(api: Api): Promise<LoadedSlot[]> {
+  const terminals = await api.get<{ serial: string }[]>('/terminals?limit=500');
+  const serials = terminals.map(({ serial }) => serial).sort();
+  const slots: LoadedSlot[] = [];
+  for (const serial of serials.slice(0, 10)) {
+    const page = await api.get<{ transfers: Transfer[] }>(`/transfers?terminal=${serial}&state=CONFIRMED`);
+    const keys = page.transfers.find(({ kind }) => kind === 'KEYS')?.keys ?? [];
+    for (const { slot, algorithm, ksn, kcvReported } of keys) {
+      slots.push({ serial, slot, algorithm, ksn: ksn ?? '', kcv: kcvReported ?? '' });
+    }
+  }
+  return slots;
+}
+
+/** A table of `slots`, and the totals below it. */
 export function report(slots: readonly LoadedSlot[], figures: Figures): string {
-  const serials = [...new Set(slots.map(({ serial }) => serial))].sort();
-  const shown = new Set(serials.slice(0, mostTerminals));
-  const rows = slots
-    .filter(({ serial }) => shown.has(serial))
-    .map(({ serial, slot, algorithm, ksn, kcv }) => [serial, slot, algorithm, ksn, kcv])
-    .sort(([serialA, slotA], [serialB, slotB]) => (serialA! + slotA! < serialB! + slotB! ? -1 : 1));
-  const more = figures.terminals - shown.size;
+  const rows = slots.map(({ serial, slot, algorithm, ksn, kcv }) => [serial, slot, algorithm, ksn, kcv]);
+  const more = figures.terminals - new Set(slots.map(({ serial }) => serial)).size;
   return [
-    ...table(['terminal', 'slot', 'algorithm', 'KSN', 'KCV'], rows),
+    ...table(['terminal', 'slot', 'algorithm', 'KSN', 'KCV'], ...rows),
     ...(more > 0 ? [`… and ${more} more`] : []),
     '',
     `${figures.terminals} terminals, ${figures.loads} loads, ${figures.confirmed} confirmed, ` +
@@ -34,14 +49,13 @@ export function report(slots: readonly LoadedSlot[], figures: Figures): string {
 
 /** The addresses, one a line, under each other. */
 export function addressList(addresses: Addresses): string {
-  return table(undefined, Object.entries(addresses)).join('\n');
+  return table(...Object.entries(addresses)).join('\n');
 }
 
 /** Lines with columns as wide as their widest cell. */
-function table(head: readonly string[] | undefined, rows: readonly (readonly string[])[]): string[] {
-  const all = head ? [head, ...rows] : rows;
-  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) =>
+function table(...rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column]!))
       .join('  ')

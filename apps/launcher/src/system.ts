@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Api, openApi } from './api.ts';
 import { ensureDatabase, preparePostgres } from './embedded-postgres.ts';
 import { LauncherError } from './errors.ts';
 import type { Flags } from './flags.ts';
-import { fleetPart, hsmPart, postgresPart, serverPart } from './parts.ts';
+import { fleetPart, hsmPart, hsmSocketOf, postgresPart, serverPart } from './parts.ts';
 import { requirePort } from './ports.ts';
 import type { Progress } from './progress.ts';
 import { makeLinkCertificates, makePassphrase, provisionKeys } from './provision.ts';
@@ -30,8 +30,7 @@ export async function startSystem(
   supervisor: Supervisor,
   progress: Progress,
 ): Promise<System> {
-  const { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, HSM_URL: hsmUrl } = environment;
-  if (flags.fresh && databaseUrl) {
+  if (flags.fresh && environment['DATABASE_URL']) {
     const message =
       '--fresh empties the state folder, not the database of DATABASE_URL; name an empty database';
     throw new LauncherError('BAD_FLAGS', message);
@@ -39,30 +38,26 @@ export async function startSystem(
   const port = await requirePort(flags.port, '--port');
   const terminalPort = await requirePort(flags.terminalPort, '--terminal-port');
 
-  const database = databaseUrl || (await startPostgres(state, supervisor, progress));
-  if (!hsmUrl) {
-    progress.show('starting the soft HSM ...');
-    makePassphrase(state);
-    await makeLinkCertificates(state);
-    await supervisor.start(hsmPart(state));
-  }
+  const databaseUrl = environment['DATABASE_URL'] || (await startPostgres(state, supervisor, progress));
+  const hsmUrl = environment['HSM_URL'] || (await startHsm(state, supervisor, progress));
+  const redisUrl = environment['REDIS_URL'] || undefined;
   progress.show('starting kdh-server ...');
-  const settings = { databaseUrl: database, redisUrl, hsmUrl, port, terminalPort };
+  const settings = { databaseUrl, redisUrl, hsmUrl, port, terminalPort };
   await supervisor.start(serverPart(state, settings, environment));
 
-  const http = `http://127.0.0.1:${port}`;
+  const httpUrl = `http://127.0.0.1:${port}`;
   const tokenFile = join(state, 'kdh-server', 'operator-token');
-  const api = openApi(http, readFileSync(tokenFile, 'utf8').trim());
+  const api = openApi(httpUrl, readToken(tokenFile));
   const profileId = await provisionKeys(api);
   const fleet = { terminals: flags.terminals, port, terminalPort, tokenFile, profileId };
   return {
     api,
     addresses: {
-      'REST API': `${http}/api/docs`,
+      'REST API': `${httpUrl}/api/docs`,
       'operator token': tokenFile,
       terminals: `wss://127.0.0.1:${terminalPort}/kdh`,
-      HSM: hsmUrl || join(state, 'hsm-link', 'host.sock'),
-      PostgreSQL: withoutPassword(database),
+      HSM: hsmUrl,
+      PostgreSQL: withoutPassword(databaseUrl),
       ...(redisUrl ? { Redis: withoutPassword(redisUrl) } : {}),
       logs: join(state, 'logs'),
     },
@@ -79,6 +74,22 @@ async function startPostgres(state: string, supervisor: Supervisor, progress: Pr
   await supervisor.start(postgresPart(postgres));
   await ensureDatabase(postgres, 'openkdh');
   return postgres.urlOf('openkdh');
+}
+
+/** Returns the URL that kdh-server reaches it by. */
+async function startHsm(state: string, supervisor: Supervisor, progress: Progress): Promise<string> {
+  progress.show('starting the soft HSM ...');
+  makePassphrase(state);
+  await makeLinkCertificates(state);
+  await supervisor.start(hsmPart(state));
+  return `unix:${hsmSocketOf(state)}`;
+}
+
+/** kdh-server writes it when it makes its first operator, in an empty database. */
+function readToken(file: string): string {
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const message = `the database has an operator already, whose token is not in ${file}; put it there, or name an empty database`;
+  throw new LauncherError('TOKEN_MISSING', message);
 }
 
 function withoutPassword(address: string): string {
