@@ -6,7 +6,7 @@ import { type Api, openApi } from '../../apps/launcher/src/api.ts';
 import { type Child, readyLine, startChild } from '../../apps/launcher/src/child.ts';
 import { ensureDatabase, preparePostgres } from '../../apps/launcher/src/embedded-postgres.ts';
 import type { Status } from '../../apps/launcher/src/loads.ts';
-import { fleetPart, hsmPart, postgresPart, serverPart } from '../../apps/launcher/src/parts.ts';
+import { fleetPart, hsmPart, hsmSocketOf, postgresPart, serverPart } from '../../apps/launcher/src/parts.ts';
 import { freePort } from '../../apps/launcher/src/ports.ts';
 import { makeLinkCertificates, makePassphrase, provisionKeys } from '../../apps/launcher/src/provision.ts';
 import type { Part } from '../../apps/launcher/src/supervisor.ts';
@@ -69,7 +69,12 @@ export class Stack {
       ? { url: postgres.urlOf('openkdh'), drop: async () => {} }
       : await freshDatabase();
     const hsm = hsmPart(folder);
-    const settings = { databaseUrl: database.url, redisUrl: undefined, hsmUrl: undefined, ...ports };
+    const settings = {
+      databaseUrl: database.url,
+      redisUrl: undefined,
+      hsmUrl: `unix:${hsmSocketOf(folder)}`,
+      ...ports,
+    };
     const server = serverPart(folder, settings, options.serverEnvironment ?? {});
     const parts = [withArguments(hsm, options.hsmArguments ?? []), server];
     if (postgres) parts.unshift(postgresPart(postgres));

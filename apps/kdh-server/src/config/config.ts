@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 
@@ -50,8 +51,22 @@ export class ConfigError extends Error {
   readonly code = 'CONFIG_INVALID';
 }
 
+/** Throws {@link ConfigError}. `KDH_X_FILE` names a file with the value of `KDH_X`: an environment shows its secrets. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const parsed = configSchema.safeParse(env);
+  const parsed = configSchema.safeParse({ ...env, ...valuesFromFiles(env) });
   if (!parsed.success) throw new ConfigError(`invalid configuration:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
+}
+
+function valuesFromFiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const values: NodeJS.ProcessEnv = {};
+  for (const [name, file] of Object.entries(env)) {
+    if (!/^KDH_\w+_FILE$/.test(name) || !file) continue;
+    try {
+      values[name.slice(0, -'_FILE'.length)] = readFileSync(file, 'utf8').trim();
+    } catch (error) {
+      throw new ConfigError(`${name} cannot be read: ${(error as Error).message}`);
+    }
+  }
+  return values;
 }
