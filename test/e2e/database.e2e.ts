@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { refuseUnsafeDatabase } from '../../apps/kdh-server/src/database/boot-checks.ts';
+import { migrate } from '../../apps/kdh-server/src/database/migrate.ts';
+import { emptyDatabase, type TestDatabase } from '../support/postgres.ts';
+
+describe('database', () => {
+  let database: TestDatabase;
+  let client: pg.Client;
+  const sql = {
+    query: async <Row>(text: string, parameters: unknown[] = []) =>
+      (await client.query(text, parameters)).rows as Row[],
+  };
+
+  beforeAll(async () => {
+    database = await emptyDatabase();
+    client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+  });
+  afterAll(async () => {
+    await client.end();
+    await database.drop();
+  });
+
+  test('an empty database is migrated once, also when two nodes start together', async () => {
+    const applied = await Promise.all([migrate(database.url), migrate(database.url)]);
+    expect(applied.flat()).toEqual(['Initial1764000000000']);
+    expect(await migrate(database.url)).toEqual([]);
+  });
+
+  test('audit events can be added and read, never changed, deleted or truncated', async () => {
+    await client.query(`insert into audit_event (type, actor) values ('test', 'test')`);
+    await expect(client.query(`update audit_event set actor = 'other'`)).rejects.toThrow('append-only');
+    await expect(client.query('delete from audit_event')).rejects.toThrow('append-only');
+    await expect(client.query('truncate audit_event')).rejects.toThrow('append-only');
+  });
+
+  test('a database that may forget a committed KSN is refused at boot', async () => {
+    await refuseUnsafeDatabase(sql);
+    await client.query('set synchronous_commit = off');
+    await expect(refuseUnsafeDatabase(sql)).rejects.toThrow('synchronous_commit = off');
+    await client.query('set synchronous_commit = on');
+  });
+});
