@@ -117,8 +117,8 @@ export interface OptionalBlock {
 }
 
 export interface HsmDiagnostics {
-  /** 6 hex digits of the master key's check value. */
-  lmkCheckValue: string;
+  /** 6 hex digits of the master key's check value; `undefined` where the master key is the provider's. */
+  lmkCheckValue: string | undefined;
   firmware: string;
 }
 

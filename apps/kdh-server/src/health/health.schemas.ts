@@ -11,7 +11,9 @@ export type Readiness = z.infer<typeof readinessSchema>;
 export const statusSchema = z
   .object({
     node: z.string(),
-    hsm: z.object({ name: z.string(), lmkCheckValue: z.string(), firmware: z.string() }).nullable(),
+    hsm: z
+      .object({ name: z.string(), lmkCheckValue: z.string().optional(), firmware: z.string() })
+      .nullable(),
     terminals: z.object({ enrolled: z.number().int(), bound: z.number().int(), connected: z.number().int() }),
     loads: z.object({
       requested: z.number().int(),

@@ -1,4 +1,3 @@
-import { HsmError } from '../errors.ts';
 import type {
   ExportedKey,
   ExportInitialKeyRequest,
@@ -9,13 +8,14 @@ import type {
   LmkKeyBlock,
   WrappedKey,
 } from '../hsm.ts';
+import { requireInitialKeyHeader } from '../initial-key-block.ts';
+import { initialKsnHex } from '../initial-ksn.ts';
 import type { AnswerReader } from './answer-reader.ts';
 import {
   badRequest,
   type Command,
   decimal,
   fields,
-  hexBytes,
   keyField,
   lmkIdField,
   optionalBlockFields,
@@ -91,41 +91,18 @@ export function exportInitialKey(
     read(answer) {
       answer.keyBlock('S', 'key under the LMK');
       const exported = readExportedKey(answer);
-      requireHeader(exported.keyBlock, request);
+      requireInitialKeyHeader(exported.keyBlock, request);
       return exported;
     },
   };
 }
 
-/** The block that a terminal will get says what was asked for: a wrong one would be refused only there. */
-function requireHeader(keyBlock: string, request: ExportInitialKeyRequest): void {
-  const { versionId, algorithm, exportability } = request;
-  // Version[1] length[4] usage[2] algorithm[1] mode of use[1] key version[2] exportability[1]: X9.143:2021, table 1.
-  const expected = `${versionId}${keyBlock.slice(1, 5)}B1${algorithm.charAt(0)}X00${exportability}`;
-  if (!keyBlock.startsWith(expected)) {
-    throw new HsmError(
-      'HSM_BAD_ANSWER',
-      'A1: exported key: expected a header with the attributes asked for',
-      {
-        mayHaveExecuted: true,
-      },
-    );
-  }
-}
-
 /**
- * KSN field of A0. AES: BDK id and derivation id, 16H. TDES: 15H, the KSN without its 21 counter bits, so that the
- * last of the 60 bits written is a counter bit and zero.
+ * KSN field of A0. AES: BDK id and derivation id, 16H. TDES: 15H, so that of the 60 bits written the last is a
+ * counter bit, and zero.
  */
 function initialKsnField(scheme: 'AES' | 'TDES', ksn: Uint8Array): string {
-  const expectedBytes = scheme === 'AES' ? 8 : 10;
-  if (ksn.length !== expectedBytes) {
-    throw badRequest(`initial KSN: expected ${expectedBytes} bytes for ${scheme}, got ${ksn.length}`);
-  }
-  if (scheme === 'AES') return hexBytes(ksn);
-  const counterBits = ((ksn[7]! & 0x1f) << 16) | (ksn[8]! << 8) | ksn[9]!;
-  if (counterBits !== 0) throw badRequest('initial KSN: expected the 21 counter bits to be zero');
-  return hexBytes(ksn).slice(0, 15);
+  return initialKsnHex(scheme, ksn).slice(0, scheme === 'AES' ? 16 : 15);
 }
 
 /** A4, form a key from components under the LMK. Request: their number 1N. Answer: key, KCV. */

@@ -1,11 +1,10 @@
-import type { HsmDiagnostics } from '../hsm.ts';
 import { type Command, decimal, fields, lmkIdField, requireRange } from './command.ts';
 
 /**
  * NC, diagnostics. Answer: LMK check value 16H, firmware 9A. A key block LMK has six digits of check value, then
  * zeros. The LMK id is given because a device was seen to answer for another LMK than the one tied to the port.
  */
-export function diagnostics(lmkId: number | undefined): Command<HsmDiagnostics> {
+export function diagnostics(lmkId: number | undefined): Command<{ lmkCheckValue: string; firmware: string }> {
   return {
     code: 'NC',
     data: fields(lmkIdField(lmkId)),

@@ -1,0 +1,339 @@
+import { X509Certificate } from 'node:crypto';
+import { GenerateRandomCommand, KMSClient } from '@aws-sdk/client-kms';
+import {
+  CreateKeyCommand,
+  ExportKeyCommand,
+  type ExportKeyInput,
+  type ExportTr34KeyBlock,
+  GetKeyCommand,
+  GetPublicKeyCertificateCommand,
+  ImportKeyCommand,
+  type Key,
+  type KeyAttributes,
+  ListKeysCommand,
+  PaymentCryptographyClient,
+  type PaymentCryptographyClientConfig,
+} from '@aws-sdk/client-payment-cryptography';
+import { HsmError } from '../errors.ts';
+import type {
+  ExportedKey,
+  ExportInitialKeyRequest,
+  ExportKeyRequest,
+  ExportTr34Request,
+  GenerateKeyRequest,
+  GenerateRsaKeyPairRequest,
+  Hsm,
+  HsmCapability,
+  HsmDiagnostics,
+  ImportKeyRequest,
+  LmkKeyBlock,
+  RsaKeyPair,
+  Tr34Token,
+  WrappedKey,
+} from '../hsm.ts';
+import { requireInitialKeyHeader } from '../initial-key-block.ts';
+import { initialKsnHex } from '../initial-ksn.ts';
+import {
+  awsAlgorithms,
+  awsExportabilities,
+  awsKeyUsage,
+  awsModesOfUse,
+  checkValueAlgorithm,
+} from './attributes.ts';
+import { call } from './call.ts';
+import { withCrl } from './key-token.ts';
+
+export interface AwsOptions {
+  region: string;
+  /**
+   * ARN or alias of the CA of the KRDs, imported as trusted under its root: the service checks the KRD's certificate
+   * against it. Left out: no TR-34 export.
+   */
+  krdCertificateAuthority?: string;
+  /** Deadline of a call. Default 10000. */
+  timeoutMs?: number;
+  /** Left out: the chain of the SDK (environment, profile, role of the machine). */
+  credentials?: PaymentCryptographyClientConfig['credentials'];
+  /** Instead of the region's: a VPC endpoint, or a stand-in for tests. */
+  endpoint?: string;
+}
+
+/** Pause between two looks at a key that is being made. */
+const CREATION_POLL_MS = 200;
+
+/**
+ * The adapter for AWS Payment Cryptography; random numbers come from KMS. Nothing here was ever run against an AWS
+ * account.
+ *
+ * Where the contract says key block or private key this adapter gives the ARN of the key, in text or as its bytes: the
+ * service keeps the keys itself. Its log is CloudTrail; errors name the request id. It forms no keys from components
+ * and signs nothing but TR-34 tokens.
+ */
+export class AwsHsm implements Hsm {
+  readonly name: string;
+  readonly capabilities: ReadonlySet<HsmCapability>;
+  readonly #options: AwsOptions;
+  readonly #client: PaymentCryptographyClient;
+  readonly #kms: KMSClient;
+  readonly #closing = new AbortController();
+
+  constructor(options: AwsOptions) {
+    // `call` tries again by itself: the SDK does not know which calls are repeatable.
+    const { region, credentials, endpoint } = options;
+    const config = { region, credentials, endpoint, maxAttempts: 1 };
+    this.#options = options;
+    this.#client = new PaymentCryptographyClient(config);
+    this.#kms = new KMSClient(config);
+    this.name = `AWS Payment Cryptography in ${region}`;
+    this.capabilities = new Set<HsmCapability>([
+      'random',
+      'generate-key',
+      'check-value',
+      'export-initial-key',
+      'export-key',
+      'import-key',
+      'generate-rsa-key-pair',
+      ...(options.krdCertificateAuthority === undefined ? [] : (['export-tr34'] as const)),
+    ]);
+  }
+
+  /** The master key is the service's and has no check value. */
+  async diagnostics(): Promise<HsmDiagnostics> {
+    await this.#call('ListKeys', true, (abortSignal) =>
+      this.#client.send(new ListKeysCommand({ MaxResults: 1 }), { abortSignal }),
+    );
+    return { lmkCheckValue: undefined, firmware: this.name };
+  }
+
+  async random(lengthBytes: number): Promise<Uint8Array> {
+    if (!Number.isInteger(lengthBytes) || lengthBytes < 1 || lengthBytes > 256) {
+      throw new HsmError('HSM_BAD_REQUEST', `random: expected 1 to 256 bytes, got ${lengthBytes}`);
+    }
+    const { Plaintext } = await this.#call('GenerateRandom', true, (abortSignal) =>
+      this.#kms.send(new GenerateRandomCommand({ NumberOfBytes: lengthBytes }), { abortSignal }),
+    );
+    if (Plaintext?.length !== lengthBytes) throw badAnswer('GenerateRandom', `${lengthBytes} bytes`);
+    return Plaintext;
+  }
+
+  async generateKey(request: GenerateKeyRequest): Promise<WrappedKey> {
+    const { usage, algorithm, modeOfUse, exportability, optionalBlocks = [] } = request;
+    if (optionalBlocks.length > 0) throw unsupported('optional blocks of a key that it keeps');
+    const key = await this.#createKey(
+      {
+        KeyUsage: awsKeyUsage(usage),
+        KeyClass: 'SYMMETRIC_KEY',
+        KeyAlgorithm: awsAlgorithms[algorithm],
+        KeyModesOfUse: awsModesOfUse(usage, modeOfUse),
+      },
+      exportability !== 'N',
+      checkValueAlgorithm(algorithm),
+    );
+    return wrappedKey('CreateKey', key);
+  }
+
+  async formKeyFromComponents(): Promise<WrappedKey> {
+    throw unsupported('keys from components');
+  }
+
+  async checkValue(key: LmkKeyBlock): Promise<string> {
+    return wrappedKey('GetKey', await this.#getKey(key)).kcv;
+  }
+
+  async exportInitialKey(request: ExportInitialKeyRequest): Promise<ExportedKey> {
+    const { bdk, kbpk, algorithm, exportability, optionalBlocks } = request;
+    const exported = await this.#exportKey(true, {
+      ExportKeyIdentifier: bdk,
+      ExportAttributes: {
+        ExportDukptInitialKey: { KeySerialNumber: keySerialNumber(request) },
+        KeyCheckValueAlgorithm: checkValueAlgorithm(algorithm),
+      },
+      KeyMaterial: {
+        Tr31KeyBlock: {
+          WrappingKeyIdentifier: kbpk,
+          KeyBlockHeaders: {
+            KeyModesOfUse: { DeriveKey: true },
+            KeyExportability: awsExportabilities[exportability],
+            KeyVersion: '00',
+            OptionalBlocks: Object.fromEntries(optionalBlocks.map(({ id, data }) => [id, data])),
+          },
+        },
+      },
+    });
+    // Which usage the service writes was not seen; another than B1 would be refused by the terminal.
+    requireInitialKeyHeader(exported.keyBlock, request);
+    return exported;
+  }
+
+  async exportKey({ key, kbpk, versionId }: ExportKeyRequest): Promise<ExportedKey> {
+    const exported = await this.#exportKey(false, {
+      ExportKeyIdentifier: key,
+      KeyMaterial: { Tr31KeyBlock: { WrappingKeyIdentifier: kbpk } },
+    });
+    // The version follows from the KBPK: it cannot be asked for.
+    if (!exported.keyBlock.startsWith(versionId))
+      throw badAnswer('ExportKey', `a key block of version ${versionId}`);
+    return exported;
+  }
+
+  async importKey({ keyBlock, kbpk }: ImportKeyRequest): Promise<WrappedKey> {
+    const { Key: key } = await this.#call('ImportKey', false, (abortSignal) =>
+      this.#client.send(
+        new ImportKeyCommand({
+          KeyMaterial: { Tr31KeyBlock: { WrappingKeyIdentifier: kbpk, WrappedKeyBlock: keyBlock } },
+        }),
+        { abortSignal },
+      ),
+    );
+    return wrappedKey('ImportKey', key);
+  }
+
+  /** A pair that signs TR-34 tokens, certified by the KDH's own CA: the service has no other signature for a KDH. */
+  async generateRsaKeyPair({ bits, use }: GenerateRsaKeyPairRequest): Promise<RsaKeyPair> {
+    if (use !== 'signature') throw unsupported('key pairs for key management');
+    const key = await this.#createKey(
+      {
+        KeyUsage: 'TR31_S0_ASYMMETRIC_KEY_FOR_DIGITAL_SIGNATURE',
+        KeyClass: 'ASYMMETRIC_KEY_PAIR',
+        KeyAlgorithm: `RSA_${bits}`,
+        KeyModesOfUse: { Sign: true },
+      },
+      false,
+    );
+    const arn = key.KeyArn!;
+    const { KeyCertificate } = await this.#call('GetPublicKeyCertificate', true, (abortSignal) =>
+      this.#client.send(new GetPublicKeyCertificateCommand({ KeyIdentifier: arn }), { abortSignal }),
+    );
+    return { publicKey: publicKeyOf(KeyCertificate), privateKey: Uint8Array.from(Buffer.from(arn)) };
+  }
+
+  async sign(): Promise<Uint8Array> {
+    throw unsupported('signatures over data');
+  }
+
+  /**
+   * The KDH's certificate goes along as that of the signing key. The version letter of the key block header is the
+   * service's choice.
+   */
+  async exportTr34(request: ExportTr34Request): Promise<Tr34Token> {
+    const { krdCertificateAuthority } = this.#options;
+    if (krdCertificateAuthority === undefined)
+      throw unsupported('TR-34 export, unless the CA of the KRDs is configured');
+    const { key, kdhPrivateKey, kdhCertificate, krdCertificate, nonce, crl } = request;
+    // SigningKeyIdentifier and SigningKeyCertificate, in place of an export token, are newer than the types of the SDK,
+    // which sends what it is given.
+    const tr34KeyBlock = {
+      CertificateAuthorityPublicKeyIdentifier: krdCertificateAuthority,
+      WrappingKeyCertificate: pemInBase64(krdCertificate),
+      SigningKeyIdentifier: Buffer.from(kdhPrivateKey).toString(),
+      SigningKeyCertificate: pemInBase64(kdhCertificate),
+      KeyBlockFormat: 'X9_TR34_2012',
+      RandomNonce: Buffer.from(nonce).toString('hex').toUpperCase(),
+    };
+    const { keyBlock, kcv } = await this.#exportKey(false, {
+      ExportKeyIdentifier: key,
+      KeyMaterial: { Tr34KeyBlock: tr34KeyBlock as unknown as ExportTr34KeyBlock },
+    });
+    return { token: withCrl(Uint8Array.from(Buffer.from(keyBlock, 'hex')), crl), kcv };
+  }
+
+  async operationCount(): Promise<undefined> {
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#client.destroy();
+    this.#kms.destroy();
+  }
+
+  #call<Result>(
+    operation: string,
+    repeatable: boolean,
+    send: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const { timeoutMs = 10_000 } = this.#options;
+    return call(operation, send, { repeatable, timeoutMs, closing: this.#closing.signal });
+  }
+
+  async #exportKey(repeatable: boolean, input: ExportKeyInput): Promise<ExportedKey> {
+    const { WrappedKey: wrapped } = await this.#call('ExportKey', repeatable, (abortSignal) =>
+      this.#client.send(new ExportKeyCommand(input), { abortSignal }),
+    );
+    return { keyBlock: wrapped?.KeyMaterial ?? '', kcv: sixDigits('ExportKey', wrapped?.KeyCheckValue) };
+  }
+
+  /** Creates a key and waits until it can be used. */
+  async #createKey(
+    attributes: KeyAttributes,
+    exportable: boolean,
+    kcvAlgorithm?: 'CMAC' | 'ANSI_X9_24',
+  ): Promise<Key> {
+    let { Key: key } = await this.#call('CreateKey', false, (abortSignal) =>
+      this.#client.send(
+        new CreateKeyCommand({
+          KeyAttributes: attributes,
+          Exportable: exportable,
+          KeyCheckValueAlgorithm: kcvAlgorithm,
+        }),
+        { abortSignal },
+      ),
+    );
+    while (key?.KeyState === 'CREATE_IN_PROGRESS') {
+      await new Promise((resolve) => setTimeout(resolve, CREATION_POLL_MS));
+      key = await this.#getKey(key.KeyArn!);
+    }
+    if (key?.KeyState !== 'CREATE_COMPLETE' || key.KeyArn === undefined)
+      throw badAnswer('CreateKey', 'a key in use');
+    return key;
+  }
+
+  async #getKey(arn: string): Promise<Key | undefined> {
+    const { Key: key } = await this.#call('GetKey', true, (abortSignal) =>
+      this.#client.send(new GetKeyCommand({ KeyIdentifier: arn }), { abortSignal }),
+    );
+    return key;
+  }
+}
+
+/** The whole KSN with counter zero: 20 hex digits for TDES, 24 for AES. */
+function keySerialNumber({ scheme, initialKsn }: ExportInitialKeyRequest): string {
+  const ksn = initialKsnHex(scheme, initialKsn);
+  return scheme === 'AES' ? `${ksn}00000000` : ksn;
+}
+
+function wrappedKey(operation: string, key: Key | undefined): WrappedKey {
+  if (key?.KeyArn === undefined) throw badAnswer(operation, 'a key with its ARN');
+  return { keyBlock: key.KeyArn, kcv: sixDigits(operation, key.KeyCheckValue) };
+}
+
+function sixDigits(operation: string, kcv: string | undefined): string {
+  const digits = kcv?.slice(0, 6).toUpperCase();
+  if (digits === undefined || !/^[0-9A-F]{6}$/.test(digits))
+    throw badAnswer(operation, 'a check value of 6 hex digits');
+  return digits;
+}
+
+/** A certificate of the key that the service signed itself, base64 of PEM. */
+function publicKeyOf(certificate: string | undefined): Uint8Array {
+  try {
+    const { publicKey } = new X509Certificate(Buffer.from(certificate ?? '', 'base64'));
+    return Uint8Array.from(publicKey.export({ format: 'der', type: 'spki' }));
+  } catch {
+    throw badAnswer('GetPublicKeyCertificate', 'a certificate');
+  }
+}
+
+function pemInBase64(certificate: Uint8Array): string {
+  return Buffer.from(new X509Certificate(certificate).toString()).toString('base64');
+}
+
+function badAnswer(operation: string, expected: string): HsmError {
+  return new HsmError('HSM_BAD_ANSWER', `${operation}: expected ${expected} from AWS`, {
+    mayHaveExecuted: true,
+  });
+}
+
+function unsupported(what: string): HsmError {
+  return new HsmError('HSM_UNSUPPORTED', `AWS Payment Cryptography does not offer ${what}`);
+}

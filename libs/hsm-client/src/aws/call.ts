@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HsmError } from '../errors.ts';
+
+/** The longest first pause before a call is tried again; each further one may be twice as long. */
+const FIRST_PAUSE_MS = 100;
+
+export interface CallOptions {
+  /** Whether it may be sent again when it may have been executed. */
+  repeatable: boolean;
+  /** Of the whole call. */
+  timeoutMs: number;
+  /** Ends the call when the client is closed. */
+  closing: AbortSignal;
+}
+
+/**
+ * One call of the service with one deadline. Throttled calls were not executed and are tried again; after a 5xx or a
+ * broken connection only repeatable ones are. Pauses are random up to a limit that doubles (full jitter).
+ */
+export async function call<Result>(
+  operation: string,
+  send: (signal: AbortSignal) => Promise<Result>,
+  { repeatable, timeoutMs, closing }: CallOptions,
+): Promise<Result> {
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), closing]);
+  for (let attempt = 0; ; attempt += 1) {
+    if (closing.aborted) throw closed(attempt > 0);
+    try {
+      return await send(signal);
+    } catch (error) {
+      if (closing.aborted) throw closed(true);
+      if (signal.aborted) {
+        const message = `${operation}: no answer from AWS within ${timeoutMs} ms`;
+        throw new HsmError('HSM_TIMEOUT', message, { mayHaveExecuted: true });
+      }
+      const failure = failureOf(error);
+      if (failure.kind === 'refused' || (failure.kind === 'unknown' && !repeatable)) {
+        throw toHsmError(operation, failure);
+      }
+      const pauseMs = Math.random() * FIRST_PAUSE_MS * 2 ** attempt;
+      const pastDeadline = await sleep(pauseMs, false, { signal }).catch(() => !closing.aborted);
+      if (pastDeadline) throw toHsmError(operation, failure);
+    }
+  }
+}
+
+/**
+ * Refused and throttled calls were not executed; of others that is not known. The service's own message is left out:
+ * it may quote a field of the request.
+ */
+interface Failure {
+  kind: 'refused' | 'throttled' | 'unknown';
+  /** Name of the exception, or of the error of the connection. */
+  name: string;
+  /** As in CloudTrail, which is the log of this HSM. */
+  requestId: string | undefined;
+}
+
+function failureOf(error: unknown): Failure {
+  const { name, code, $metadata } = error as {
+    name: string;
+    code?: string;
+    $metadata?: { httpStatusCode?: number; requestId?: string };
+  };
+  const status = $metadata?.httpStatusCode;
+  const requestId = $metadata?.requestId;
+  if (status === undefined) return { kind: 'unknown', name: code ?? name, requestId };
+  if (name === 'ThrottlingException' || status === 429) return { kind: 'throttled', name, requestId };
+  return { kind: status >= 500 ? 'unknown' : 'refused', name, requestId };
+}
+
+function toHsmError(operation: string, { kind, name, requestId }: Failure): HsmError {
+  const where = requestId === undefined ? '' : ` (request ${requestId})`;
+  return kind === 'unknown'
+    ? new HsmError('HSM_UNREACHABLE', `${operation}: AWS failed with ${name}${where}`, {
+        mayHaveExecuted: true,
+      })
+    : new HsmError('HSM_REFUSED', `${operation}: AWS refused with ${name}${where}`, { answer: name });
+}
+
+function closed(mayHaveExecuted: boolean): HsmError {
+  return new HsmError('HSM_CLOSED', 'the HSM client was closed', { mayHaveExecuted });
+}

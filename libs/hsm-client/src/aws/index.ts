@@ -1,0 +1,1 @@
+export { AwsHsm, type AwsOptions } from './aws-hsm.ts';
