@@ -1,1 +1,81 @@
-export {};
+import inspector from 'node:inspector';
+import { BrokenChain } from './audit/chain.ts';
+import { verifyAuditLog } from './audit/verify.ts';
+import { SoftHsmError } from './errors.ts';
+import { jsonLog } from './log.ts';
+import { parseServeOptions, parseVerifyLogOptions, usage } from './options.ts';
+import { serve } from './serve.ts';
+
+const exitCodes = { usage: 2, failed: 1 } as const;
+
+async function main([command, ...args]: string[]): Promise<void> {
+  switch (command) {
+    case 'serve':
+      return runServer(args);
+    case 'verify-log':
+      return verifyLog(args);
+    case 'help':
+    case '--help':
+      console.log(usage);
+      return;
+    default:
+      throw new SoftHsmError(
+        'SOFT_HSM_USAGE',
+        `expected serve, verify-log or help, got ${command ?? 'nothing'}`,
+      );
+  }
+}
+
+async function runServer(args: string[]): Promise<void> {
+  refuseDebugger();
+  process.umask(0o077);
+  process.stdout.on('error', () => {}); // whoever read the log is gone; the HSM's own log is the audit log
+  const options = parseServeOptions(args);
+  const log = jsonLog(options.logLevel, (line) => process.stdout.write(line));
+  const hsm = await serve(options, log);
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    await hsm.stop();
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  if (process.env['OPENKDH_PARENT_WATCH'] === '1') {
+    // The launcher holds the other end: it ends with the launcher, however that ends.
+    process.stdin.on('end', stop).on('error', stop).resume();
+  }
+}
+
+/** Whoever can attach a debugger, or load code into this process, reads its keys. */
+function refuseDebugger(): void {
+  const loadsCode = /--(inspect|require|import|loader|experimental-loader)\b|(^|\s)-r\b/;
+  const flags = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
+  if (inspector.url() !== undefined || loadsCode.test(flags)) {
+    throw new SoftHsmError('SOFT_HSM_USAGE', 'the HSM does not run under a debugger or with preloaded code');
+  }
+}
+
+/** Exit code 0 and the head of the log, or 1 and the first record that is wrong. */
+async function verifyLog(args: string[]): Promise<void> {
+  const { logFile, checkpointKey } = parseVerifyLogOptions(args);
+  try {
+    console.log(JSON.stringify(await verifyAuditLog(logFile, checkpointKey)));
+  } catch (error) {
+    if (!(error instanceof BrokenChain)) throw error;
+    throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  if (!(error instanceof Error)) throw error;
+  console.error(`soft-hsm: ${error.message}`);
+  if (error instanceof SoftHsmError && error.code === 'SOFT_HSM_USAGE') {
+    console.error(usage);
+    process.exitCode = exitCodes.usage;
+  } else {
+    process.exitCode = exitCodes.failed;
+  }
+});

@@ -1,0 +1,165 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { SoftHsmError } from '../errors.ts';
+import { type AuditEntry, type AuditLine, type AuditRecord, formatRecord, hashLine } from './audit-record.ts';
+import { BrokenChain, type ChainHead, continueChain, emptyChain, headBefore } from './chain.ts';
+import type { CheckpointKey } from './checkpoint.ts';
+
+const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR } = constants;
+
+/** A signed checkpoint after so many records; start reads back to the last one. */
+const recordsPerCheckpoint = 1000;
+const lineFeed = 0x0a;
+const tailBlockBytes = 64 * 1024;
+
+/** Lines that share one write, and the promise that it is on disk. */
+interface Batch {
+  lines: AuditLine[];
+  written: Promise<void>;
+}
+
+/**
+ * The HSM's own log. A record is on disk when the promise of `append` resolves; records that come while a write is
+ * under way share the next one. After a write that failed nothing is appended any more: an HSM that cannot keep its
+ * log does not work.
+ */
+export class AuditLog {
+  readonly #file: FileHandle;
+  readonly #key: CheckpointKey;
+  readonly #now: () => Date;
+  readonly #tornBytes: number;
+  #head: ChainHead;
+  #collecting: Batch | undefined;
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  private constructor(
+    file: FileHandle,
+    key: CheckpointKey,
+    now: () => Date,
+    head: ChainHead,
+    tornBytes: number,
+  ) {
+    this.#file = file;
+    this.#key = key;
+    this.#now = now;
+    this.#head = head;
+    this.#tornBytes = tornBytes;
+  }
+
+  /**
+   * Opens the log at `path`, or a new one, and verifies it from the last checkpoint on; `start` must follow.
+   * Throws SOFT_HSM_AUDIT if the chain is broken.
+   */
+  static async open(path: string, key: CheckpointKey, now: () => Date): Promise<AuditLog> {
+    // O_DSYNC: a write that has returned is on disk, and there is no second system call to wait for.
+    const file = await open(path, O_RDWR | O_CREAT | O_APPEND | O_DSYNC, 0o600);
+    try {
+      const { lines, tornBytes } = await lastSegment(file);
+      return new AuditLog(file, key, now, headOf(lines, key.publicKey), tornBytes);
+    } catch (error) {
+      await file.close();
+      if (error instanceof BrokenChain) throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
+      throw error;
+    }
+  }
+
+  /**
+   * Begins a new start of the HSM with its record. A record that a crash left half-written is cut off first: the
+   * answer to its command never left.
+   */
+  async start(boot: AuditEntry & { event: 'boot' }): Promise<void> {
+    if (this.#tornBytes > 0) {
+      const { size } = await this.#file.stat();
+      await this.#file.truncate(size - this.#tornBytes);
+    }
+    this.#head = { ...this.#head, bootCounter: this.#head.bootCounter + 1 };
+    await this.append(boot);
+    if (this.#tornBytes > 0) await this.append({ event: 'recovered', droppedBytes: this.#tornBytes });
+  }
+
+  get head(): Readonly<ChainHead> {
+    return this.#head;
+  }
+
+  /** Resolves when the record is on disk. `releasedKeys`: how many keys left the HSM by it. */
+  append(entry: AuditEntry, releasedKeys = 0): Promise<void> {
+    this.#collecting ??= this.#startBatch();
+    const { lines, written } = this.#collecting;
+    lines.push(this.#chain(entry, releasedKeys));
+    if (this.#head.seq - this.#head.checkpointSeq >= recordsPerCheckpoint) lines.push(this.#checkpoint());
+    return written;
+  }
+
+  /** Signs the head and closes the file. */
+  async close(): Promise<void> {
+    await this.append({ event: 'shutdown' });
+    this.#collecting ??= this.#startBatch();
+    this.#collecting.lines.push(this.#checkpoint());
+    await this.#collecting.written;
+    await this.#file.close();
+  }
+
+  #startBatch(): Batch {
+    const batch: Batch = { lines: [], written: Promise.resolve() };
+    const afterThisTick = new Promise<void>((resolve) => setImmediate(resolve));
+    batch.written = Promise.all([this.#lastWrite, afterThisTick]).then(() => {
+      this.#collecting = undefined;
+      return this.#file.appendFile(`${batch.lines.join('\n')}\n`, 'latin1');
+    });
+    this.#lastWrite = batch.written;
+    return batch;
+  }
+
+  #chain(entry: AuditEntry | { event: 'checkpoint'; signature: string }, releasedKeys: number): AuditLine {
+    const { seq, hash, operations, bootCounter, checkpointSeq } = this.#head;
+    const record: AuditRecord = {
+      ...entry,
+      bootCounter,
+      operations: operations + releasedKeys,
+      prevHash: hash,
+      seq: seq + 1,
+      time: this.#now().toISOString(),
+    };
+    const line = formatRecord(record);
+    this.#head = {
+      seq: record.seq,
+      hash: hashLine(line),
+      operations: record.operations,
+      bootCounter,
+      checkpointSeq: record.event === 'checkpoint' ? record.seq : checkpointSeq,
+    };
+    return line;
+  }
+
+  #checkpoint(): AuditLine {
+    const { seq, hash } = this.#head;
+    return this.#chain({ event: 'checkpoint', signature: this.#key.sign(seq + 1, hash) }, 0);
+  }
+}
+
+/** The complete lines from the last checkpoint (or the start of the file) to the end, and the length of a torn one. */
+async function lastSegment(file: FileHandle): Promise<{ lines: AuditLine[]; tornBytes: number }> {
+  let { size: at } = await file.stat();
+  let tail = Buffer.alloc(0);
+  for (;;) {
+    const complete = tail.lastIndexOf(lineFeed) + 1;
+    const start = at === 0 ? 0 : tail.indexOf(lineFeed) + 1;
+    const lines = tail.toString('latin1', start, complete).split('\n').slice(0, -1);
+    const checkpoint = lines.findLastIndex((line) => line.includes('"event":"checkpoint"'));
+    if (at === 0 || checkpoint >= 0) {
+      return { lines: lines.slice(Math.max(checkpoint, 0)), tornBytes: tail.length - complete };
+    }
+    const length = Math.min(tailBlockBytes, at);
+    at -= length;
+    const block = Buffer.alloc(length);
+    await file.read(block, 0, length, at);
+    tail = Buffer.concat([block, tail]);
+  }
+}
+
+function headOf(lines: readonly AuditLine[], checkpointKey: string): ChainHead {
+  const [first] = lines;
+  if (first === undefined) return emptyChain;
+  const start = first.includes('"event":"checkpoint"') ? headBefore(first) : emptyChain;
+  return lines.reduce((head, line) => continueChain(head, line, checkpointKey), start);
+}

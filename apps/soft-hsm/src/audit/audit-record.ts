@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * One line of the log: JSON in canonical form (RFC 8785: members sorted, no spaces; only ASCII text and whole numbers
+ * occur), without the line feed. Its hash is the SHA-256 of exactly these bytes, and the next line carries it.
+ */
+export type AuditLine = string;
+
+/** `prevHash` of the first line. */
+export const noHash = '0'.repeat(64);
+
+/** What a part of this HSM has to record; the log adds the chain. */
+export type AuditEntry =
+  | {
+      event: 'boot';
+      checkpointKey: string;
+      firmware: string;
+      lmkCheckValue: string;
+      lmkId: string;
+      lmkStatus: string;
+    }
+  | {
+      event: 'command';
+      client: string;
+      command: string;
+      keysIn: readonly string[];
+      keysOut: readonly string[];
+      result: string;
+    }
+  | { event: 'recovered'; droppedBytes: number }
+  | { event: 'shutdown' };
+
+export type AuditRecord = (AuditEntry | { event: 'checkpoint'; signature: string }) & {
+  /** Number of this start of the HSM, from 1; the sealed LMK counts the same. */
+  bootCounter: number;
+  /** How many operations have released a key, since the HSM was set up. */
+  operations: number;
+  prevHash: string;
+  /** From 1, without a gap. */
+  seq: number;
+  time: string;
+};
+
+export function formatRecord(record: AuditRecord): AuditLine {
+  return JSON.stringify(record, Object.keys(record).sort());
+}
+
+/** SHA-256 of the line, upper-case hex. */
+export function hashLine(line: AuditLine): string {
+  return createHash('sha256').update(line, 'latin1').digest('hex').toUpperCase();
+}
+
+/** `undefined` for a line that is not a record. */
+export function parseRecord(line: AuditLine): AuditRecord | undefined {
+  try {
+    const record = JSON.parse(line) as AuditRecord;
+    const wellFormed =
+      Number.isSafeInteger(record.seq) &&
+      Number.isSafeInteger(record.operations) &&
+      Number.isSafeInteger(record.bootCounter) &&
+      typeof record.event === 'string' &&
+      typeof record.prevHash === 'string' &&
+      formatRecord(record) === line;
+    return wellFormed ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+import { type AuditLine, type AuditRecord, hashLine, noHash, parseRecord } from './audit-record.ts';
+import { verifyCheckpoint } from './checkpoint.ts';
+
+/** Where a log ends: what the next record has to continue. */
+export interface ChainHead {
+  seq: number;
+  hash: string;
+  operations: number;
+  bootCounter: number;
+  /** `seq` of the last checkpoint; 0 before the first. */
+  checkpointSeq: number;
+}
+
+export const emptyChain: ChainHead = {
+  seq: 0,
+  hash: noHash,
+  operations: 0,
+  bootCounter: 0,
+  checkpointSeq: 0,
+};
+
+/** What the log cannot be believed for, and from which line on. */
+export class BrokenChain extends Error {
+  override readonly name = 'BrokenChain';
+}
+
+/**
+ * The head after `line`. Throws `BrokenChain` if the line does not continue `head`: edited, removed, inserted,
+ * swapped, or a checkpoint that `checkpointKey` (32 bytes in hex) did not sign.
+ */
+export function continueChain(head: ChainHead, line: AuditLine, checkpointKey: string): ChainHead {
+  const record = parseRecord(line);
+  const refuse = (what: string) => {
+    throw new BrokenChain(`record ${head.seq + 1} of the audit log: ${what}`);
+  };
+  if (record === undefined) return refuse('not a record in canonical form');
+  if (record.seq !== head.seq + 1) return refuse(`sequence number ${record.seq} in its place`);
+  if (record.prevHash !== head.hash) return refuse('does not continue the record before it');
+  if (record.operations < head.operations) return refuse('the operation counter went down');
+  const boots = record.bootCounter - head.bootCounter;
+  if (record.event === 'boot' ? boots < 1 : boots !== 0) return refuse('the boot counter does not fit');
+  if (record.event === 'checkpoint' && !signedBy(checkpointKey, record)) {
+    return refuse('the checkpoint has a wrong signature');
+  }
+  return {
+    seq: record.seq,
+    hash: hashLine(line),
+    operations: record.operations,
+    bootCounter: record.bootCounter,
+    checkpointSeq: record.event === 'checkpoint' ? record.seq : head.checkpointSeq,
+  };
+}
+
+/** The head before `line`, as the line itself states it: where a reader starts that does not read from the start. */
+export function headBefore(line: AuditLine): ChainHead {
+  const record = parseRecord(line);
+  if (record === undefined) throw new BrokenChain('the audit log has a line that is not a record');
+  const { seq, prevHash, operations, bootCounter } = record;
+  return { seq: seq - 1, hash: prevHash, operations, bootCounter, checkpointSeq: 0 };
+}
+
+function signedBy(checkpointKey: string, record: AuditRecord & { event: 'checkpoint' }): boolean {
+  return verifyCheckpoint(checkpointKey, record.seq, record.prevHash, record.signature);
+}

@@ -1,0 +1,94 @@
+import type { KeyObject } from 'node:crypto';
+import { wipe } from '@openkdh/block-ciphers';
+import { type KeyAlgorithm } from '../keys/algorithms.ts';
+import { type KeyRule, requireStrength, requireUse } from '../keys/key-rules.ts';
+import { makeBinaryKeyBlock, makeKeyBlock, type NewKeyBlock, openBinaryKeyBlock } from '../lmk/key-block.ts';
+import { fingerprintOf, type KeyCache, type WorkingKey } from '../lmk/key-cache.ts';
+import type { Lmk, LmkTable } from '../lmk/lmk.ts';
+import type { Random } from '../random/random-source.ts';
+import { importRsaPrivateKey } from '../rsa/private-key.ts';
+
+/** The inside of the HSM, as commands see it. */
+export interface HsmParts {
+  readonly lmks: LmkTable;
+  readonly keys: KeyCache;
+  readonly random: Random;
+  readonly settings: SecuritySettings;
+  readonly now: () => Date;
+  /** How many operations have released a key, as the audit log counts them. */
+  readonly operations: () => number;
+  readonly tlsPort: boolean;
+}
+
+/** Security settings, as a payShield has them. */
+export interface SecuritySettings {
+  /** "Additional padding to disguise key length": TR-31 blocks hide how long their key is. */
+  keyLengthHiding: boolean;
+}
+
+/** One command under way: the inside of the HSM, and a note of every key block that goes in or comes out. */
+export class CommandScope {
+  readonly hsm: HsmParts;
+  readonly keysIn: string[] = [];
+  readonly keysOut: string[] = [];
+
+  constructor(hsm: HsmParts) {
+    this.hsm = hsm;
+  }
+
+  /** Opens a key block whatever its key is for. The key belongs to the cache: use it at once, do not wipe it. */
+  open(lmk: Lmk, block: string): WorkingKey {
+    const key = this.hsm.keys.open(lmk, block);
+    this.keysIn.push(key.fingerprint);
+    return key;
+  }
+
+  /** As `open`, for one kind of use. */
+  openFor(rule: KeyRule, lmk: Lmk, block: string): WorkingKey {
+    const key = this.open(lmk, block);
+    requireUse(key.header, rule);
+    return key;
+  }
+
+  /** The DER in a block with a binary body, for one kind of use. The caller wipes it. */
+  openBinary(rule: KeyRule, lmk: Lmk, block: Uint8Array): Uint8Array {
+    const { header, key } = openBinaryKeyBlock(lmk, block);
+    this.keysIn.push(fingerprintOf(block));
+    try {
+      requireUse(header, rule);
+      return key;
+    } catch (error) {
+      wipe(key);
+      throw error;
+    }
+  }
+
+  /** An RSA private key, for one kind of use. */
+  openPrivateKey(rule: KeyRule, lmk: Lmk, block: Uint8Array): KeyObject {
+    const crt = this.openBinary(rule, lmk, block);
+    try {
+      return importRsaPrivateKey(crt);
+    } finally {
+      wipe(crt);
+    }
+  }
+
+  /** `key` as a new key block under the LMK, with its tag. Refuses with BB a key that is stronger than the LMK. */
+  wrapUnderLmk(lmk: Lmk, header: NewKeyBlock, algorithm: KeyAlgorithm, key: Uint8Array): string {
+    requireStrength(lmk, algorithm);
+    return this.released('S', makeKeyBlock(lmk, header, key, this.hsm.random));
+  }
+
+  /** `der` as a new key block with a binary body, with its tag. */
+  wrapBinaryUnderLmk(lmk: Lmk, header: NewKeyBlock, der: Uint8Array): Uint8Array {
+    const block = makeBinaryKeyBlock(lmk, header, der, this.hsm.random);
+    this.keysOut.push(fingerprintOf(block));
+    return Buffer.concat([Buffer.from('S', 'latin1'), block]);
+  }
+
+  /** Notes a block that is part of the answer and returns it with its tag. */
+  released(tag: 'S' | 'R', block: string): string {
+    this.keysOut.push(fingerprintOf(block));
+    return tag + block;
+  }
+}

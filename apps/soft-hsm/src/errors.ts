@@ -1,0 +1,26 @@
+export type SoftHsmErrorCode =
+  /** The command line asks for something that cannot be. */
+  | 'SOFT_HSM_USAGE'
+  /** A file or folder is missing, has the wrong owner or mode, or cannot be read or written. */
+  | 'SOFT_HSM_FILE'
+  /** A socket path or port is in use or cannot be bound. */
+  | 'SOFT_HSM_ADDRESS'
+  /** The sealed LMK does not open: wrong passphrase, or a changed file. Which of them, nobody is told. */
+  | 'SOFT_HSM_SEAL'
+  /** Test and live would meet: a test LMK in a live folder or the other way round. */
+  | 'SOFT_HSM_TEST_LIVE'
+  /** A known-answer test failed. */
+  | 'SOFT_HSM_SELF_TEST'
+  /** The audit log is broken, or older than the sealed LMK says. */
+  | 'SOFT_HSM_AUDIT';
+
+/** What keeps this process from starting or going on. A command of a host that is refused is a `Refusal` instead. */
+export class SoftHsmError extends Error {
+  override readonly name = 'SoftHsmError';
+  readonly code: SoftHsmErrorCode;
+
+  constructor(code: SoftHsmErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

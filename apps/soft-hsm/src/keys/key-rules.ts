@@ -1,0 +1,100 @@
+import type { ThalesHeader } from '@openkdh/tr31/thales';
+import { Refusal } from '../answer-codes.ts';
+
+/** What a key block header must say for one kind of use. */
+export interface KeyRule {
+  /** For the log. */
+  role: string;
+  usages: readonly string[];
+  /** Letters. */
+  algorithms: string;
+  /** Letters. */
+  modes: string;
+}
+
+/**
+ * Checked at every use, whatever was checked before: A6 usage, A7 algorithm, A8 mode of use, A9 key version. A block
+ * of a key component (version c1, c2, …) is no key: only A4 may have it.
+ */
+export function requireUse(header: ThalesHeader, { role, usages, algorithms, modes }: KeyRule): void {
+  const { keyUsage, algorithm, modeOfUse, keyVersion } = header;
+  if (!usages.includes(keyUsage))
+    throw new Refusal('A6', `${role}: usage ${keyUsage} is not one of ${usages.join(' ')}`);
+  if (!algorithms.includes(algorithm))
+    throw new Refusal('A7', `${role}: algorithm ${algorithm} is not one of ${algorithms}`);
+  if (!modes.includes(modeOfUse))
+    throw new Refusal('A8', `${role}: mode ${modeOfUse} is not one of ${modes}`);
+  if (isComponent(keyVersion)) throw new Refusal('A9', `${role}: a key component is not a key`);
+}
+
+/** Key version `c1`, `c2`, …: the block holds one component of a key. */
+export function isComponent(keyVersion: string): boolean {
+  return keyVersion.startsWith('c');
+}
+
+/** A BDK, for A0 modes A and B. Its usage may only derive, never encrypt or authenticate. */
+export const bdkRule: KeyRule = {
+  role: 'BDK',
+  usages: ['B0', '41', '42', '43'],
+  algorithms: 'AT',
+  modes: 'XN',
+};
+
+/**
+ * A key that other keys are exported under. K1, the usage of a KBPK, stands beside K0, 51 (TMK) and 52 (ZMK) although
+ * the public sources name only those: a KBPK that went to a terminal by TR-34 has usage K1 and has to wrap its keys.
+ */
+export const exportKeyRule: KeyRule = {
+  role: 'ZMK or TMK',
+  usages: ['K0', 'K1', '51', '52'],
+  algorithms: 'AT',
+  modes: 'BEN',
+};
+
+/** A key that other keys are imported under. */
+export const importKeyRule: KeyRule = {
+  role: 'ZMK',
+  usages: ['K0', 'K1', '52'],
+  algorithms: 'AT',
+  modes: 'BDN',
+};
+
+/** A key that B8 sends by TR-34. */
+export const tr34KeyRule: KeyRule = {
+  role: 'key to export',
+  usages: ['K0', 'K1'],
+  algorithms: 'AT',
+  modes: 'BDEN',
+};
+
+/** An RSA private key that signs, for EW and B8. */
+export const signingKeyRule: KeyRule = { role: 'private key', usages: ['03'], algorithms: 'R', modes: 'SN' };
+
+/** An RSA public key that verifies, for EY. */
+export const verifyingKeyRule: KeyRule = { role: 'public key', usages: ['02'], algorithms: 'R', modes: 'VN' };
+
+/** E may leave under a trusted key, S where that is enabled, N never. */
+const exportabilityWidth = { E: 2, S: 1, N: 0 } as const;
+
+/** Refuses with AA a key that may not leave the HSM. */
+export function requireExportable({ exportability }: Pick<ThalesHeader, 'exportability'>): void {
+  if (exportability !== 'E' && exportability !== 'S') throw new Refusal('AA', 'the key is not exportable');
+}
+
+/** Refuses with AA a key made wider than the one it comes from: what may not leave stays so in what is derived. */
+export function requireNotWider(exportability: string, parent: Pick<ThalesHeader, 'exportability'>): void {
+  const width = (value: string) => exportabilityWidth[value as keyof typeof exportabilityWidth] ?? 0;
+  if (width(exportability) > width(parent.exportability)) {
+    throw new Refusal('AA', `exportability ${exportability} from a key with ${parent.exportability}`);
+  }
+}
+
+/** Refuses with BB to put a key under a weaker one. PCI PIN requirement 10 and annex C. */
+export function requireStrength(wrapping: { strengthBits: number }, wrapped: { strengthBits: number }): void {
+  if (wrapping.strengthBits < wrapped.strengthBits) {
+    throw new Refusal(
+      'BB',
+      `a key of ${wrapped.strengthBits} bits under one of ${wrapping.strengthBits} bits`,
+    );
+  }
+}

@@ -1,0 +1,25 @@
+import { aes, cmac } from '@openkdh/block-ciphers';
+
+/**
+ * A 32-byte key for one purpose of this HSM, derived from its LMK: NIST SP 800-108, KDF in counter mode with
+ * AES-CMAC, `counter[1] label 00 length in bits[2]`. Never by XOR: the result tells nothing about the LMK.
+ * `lmk`: 32 bytes (AES) or 24 (3DES test LMK, taken as an AES-192 key here). The caller wipes the result.
+ */
+export function deriveFromLmk(lmk: Uint8Array, label: string): Buffer {
+  const cipher = aes(lmk);
+  try {
+    const blocks = [1, 2].map((counter) =>
+      cmac(
+        cipher,
+        Uint8Array.of(counter),
+        Buffer.from(label, 'latin1'),
+        Uint8Array.of(0x00, 0x01, 0x00 /* 256 */),
+      ),
+    );
+    const key = Buffer.concat(blocks);
+    for (const block of blocks) block.fill(0);
+    return key;
+  } finally {
+    cipher.wipe();
+  }
+}

@@ -1,0 +1,62 @@
+import { lmkCheckValue, lmkHandle } from '@openkdh/tr31/thales';
+import { Refusal } from '../answer-codes.ts';
+import type { KeyBlockProtection } from './key-block.ts';
+
+/** Blocks under a test LMK protect nothing; test and live never meet in one process. */
+export type LmkStatus = 'live' | 'test';
+
+/** A local master key, loaded. Every working key comes to this HSM as a key block under it. */
+export interface Lmk extends KeyBlockProtection {
+  /** `00` to `19`: what `%nn` in a command and the end of a key block header name. */
+  readonly id: string;
+  readonly status: LmkStatus;
+  readonly algorithm: 'AES-256' | 'TDES-3';
+  /** Security strength, NIST SP 800-57 part 1, table 2. */
+  readonly strengthBits: number;
+  /** Shown by JK. */
+  readonly comment: string;
+  /** 6 hex digits. */
+  readonly checkValue: string;
+}
+
+/** Loads an AES LMK. `key`: 32 bytes; copied, the caller wipes its own. */
+export function loadAesLmk(key: Uint8Array, label: Pick<Lmk, 'id' | 'status' | 'comment'>): Lmk {
+  return {
+    ...label,
+    algorithm: 'AES-256',
+    thalesVersion: '1',
+    strengthBits: 256,
+    checkValue: aesLmkCheckValue(key),
+    handle: lmkHandle(key),
+  };
+}
+
+/** 6 hex digits. */
+export function aesLmkCheckValue(key: Uint8Array): string {
+  return Buffer.from(lmkCheckValue(key)).toString('hex').toUpperCase();
+}
+
+/** The loaded LMKs; the first is the default. */
+export class LmkTable {
+  readonly #lmks: readonly Lmk[];
+
+  constructor(lmks: readonly Lmk[]) {
+    this.#lmks = lmks;
+  }
+
+  get all(): readonly Lmk[] {
+    return this.#lmks;
+  }
+
+  /** The LMK that a command names, or the default. Refuses an id that is not loaded with 13. */
+  get(id: string | undefined): Lmk {
+    const lmk = id === undefined ? this.#lmks[0] : this.#lmks.find((loaded) => loaded.id === id);
+    if (lmk === undefined) throw new Refusal('13', `no LMK ${id ?? ''} is loaded`);
+    return lmk;
+  }
+
+  /** Wipes all LMKs. */
+  dispose(): void {
+    for (const { handle } of this.#lmks) handle.dispose();
+  }
+}

@@ -1,0 +1,85 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { wipe } from '@openkdh/block-ciphers';
+import { SoftHsmError } from '../errors.ts';
+import type { ServeOptions } from '../options.ts';
+import type { Random } from '../random/random-source.ts';
+import { writeFileAtomically } from '../state/atomic-file.ts';
+import type { StateFolder } from '../state/state-folder.ts';
+import { aesLmkCheckValue, type Lmk, loadAesLmk } from './lmk.ts';
+import { readPassphrase } from './passphrase.ts';
+import {
+  formatSealedLmk,
+  nonceBytes,
+  parseSealedLmk,
+  type SealedLmkLabel,
+  saltBytes,
+  sealingKeyFromPassphrase,
+  sealLmk,
+  unsealLmk,
+} from './sealed-lmk.ts';
+import { loadTestLmk } from './test-lmks.ts';
+
+/** Id of the live LMK. */
+const liveLmkId = '00';
+const lmkBytes = 32;
+
+/** The LMK of this start, and what the start still has to write. */
+export interface OpenedLmk {
+  lmk: Lmk;
+  /** The LMK itself, for keys to be derived from it. The caller wipes it, unless it is a public test key. */
+  key: Buffer;
+  /** Number of the start that the sealed LMK was last written for; `undefined` with a test LMK, which is not sealed. */
+  sealedBootCounter: number | undefined;
+  /** Writes the sealed LMK for this start. */
+  seal(bootCounter: number): void;
+  /** Wipes the sealing key. */
+  close(): void;
+}
+
+/**
+ * Opens the LMK that the options ask for. Without a sealed LMK in the folder, makes a live one from `random`; it is on
+ * disk after the first `seal`. Throws SOFT_HSM_TEST_LIVE, SOFT_HSM_SEAL or SOFT_HSM_FILE.
+ */
+export async function openLmk(
+  options: ServeOptions['lmk'],
+  folder: StateFolder,
+  random: Random,
+): Promise<OpenedLmk> {
+  if (options.from === 'test') {
+    if (existsSync(folder.sealedLmk)) {
+      throw new SoftHsmError(
+        'SOFT_HSM_TEST_LIVE',
+        `${folder.path} holds a live LMK; a test LMK needs its own folder`,
+      );
+    }
+    return { ...loadTestLmk(options.algorithm), sealedBootCounter: undefined, seal() {}, close() {} };
+  }
+
+  const sealed = existsSync(folder.sealedLmk)
+    ? parseSealedLmk(readFileSync(folder.sealedLmk, 'utf8'))
+    : undefined;
+  if (sealed === undefined && (statSync(folder.auditLog, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    throw new SoftHsmError(
+      'SOFT_HSM_TEST_LIVE',
+      `${folder.path} has an audit log but no live LMK: it was another HSM's`,
+    );
+  }
+  const salt = sealed ? Buffer.from(sealed.salt, 'hex') : random(saltBytes);
+  const passphrase = readPassphrase(options.file);
+  const sealingKey = await sealingKeyFromPassphrase(passphrase, salt);
+  wipe(passphrase);
+  const key = sealed ? unsealLmk(sealed, sealingKey) : random(lmkBytes);
+  const id = sealed?.lmkId ?? liveLmkId;
+  const checkValue = aesLmkCheckValue(key);
+  return {
+    key,
+    lmk: loadAesLmk(key, { id, status: 'live', comment: '' }),
+    sealedBootCounter: sealed?.bootCounter ?? 0,
+    seal(bootCounter) {
+      const label: SealedLmkLabel = { lmkId: id, status: 'live', checkValue, bootCounter };
+      const file = sealLmk(key, label, sealingKey, salt, random(nonceBytes));
+      writeFileAtomically(folder.sealedLmk, formatSealedLmk(file));
+    },
+    close: () => wipe(sealingKey),
+  };
+}

@@ -1,0 +1,116 @@
+import { createCipheriv, createDecipheriv, scrypt } from 'node:crypto';
+import { SoftHsmError } from '../errors.ts';
+import type { LmkStatus } from './lmk.ts';
+
+/** Cost of the passphrase: 128 MiB and about half a second. */
+const scryptCost = { N: 2 ** 17, r: 8, p: 1 };
+const scryptMemory = { maxmem: 2 * 128 * scryptCost.N * scryptCost.r };
+const keyBytes = 32;
+const tagBytes = 16;
+const fileVersion = 1;
+
+export const saltBytes = 16;
+export const nonceBytes = 12;
+
+/** What stands beside the sealed LMK, in clear and authenticated. */
+export interface SealedLmkLabel {
+  /** `00` to `19`. */
+  lmkId: string;
+  status: LmkStatus;
+  /** 6 hex digits. */
+  checkValue: string;
+  /** How often this HSM was started; the audit log must agree. */
+  bootCounter: number;
+}
+
+/** The file `lmk.sealed`, JSON; bytes as upper-case hex. */
+export interface SealedLmk extends SealedLmkLabel {
+  version: typeof fileVersion;
+  salt: string;
+  nonce: string;
+  /** AES-256-GCM of the LMK, then the 16-byte tag. */
+  sealed: string;
+}
+
+/** `salt`: 16 bytes. The caller wipes the key. */
+export function sealingKeyFromPassphrase(passphrase: Uint8Array, salt: Uint8Array): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(passphrase, salt, keyBytes, { ...scryptCost, ...scryptMemory }, (error, key) =>
+      error ? reject(error) : resolve(key),
+    );
+  });
+}
+
+/** `lmk`, `sealingKey`: 32 bytes; `salt`: 16 bytes; `nonce`: 12 bytes that this key has never seen. */
+export function sealLmk(
+  lmk: Uint8Array,
+  label: SealedLmkLabel,
+  sealingKey: Uint8Array,
+  salt: Uint8Array,
+  nonce: Uint8Array,
+): SealedLmk {
+  const cipher = createCipheriv('aes-256-gcm', sealingKey, nonce);
+  cipher.setAAD(associatedData(label));
+  const sealed = Buffer.concat([cipher.update(lmk), cipher.final(), cipher.getAuthTag()]);
+  return { version: fileVersion, ...label, salt: hex(salt), nonce: hex(nonce), sealed: hex(sealed) };
+}
+
+/** The LMK, which the caller wipes. Throws SOFT_HSM_SEAL for a wrong key and for any changed field alike. */
+export function unsealLmk(file: SealedLmk, sealingKey: Uint8Array): Buffer {
+  const sealed = Buffer.from(file.sealed, 'hex');
+  const cipher = createDecipheriv('aes-256-gcm', sealingKey, Buffer.from(file.nonce, 'hex'));
+  cipher.setAAD(associatedData(file));
+  cipher.setAuthTag(sealed.subarray(-tagBytes));
+  const lmk = cipher.update(sealed.subarray(0, -tagBytes));
+  try {
+    cipher.final();
+  } catch {
+    lmk.fill(0);
+    throw new SoftHsmError('SOFT_HSM_SEAL', 'the sealed LMK does not open: wrong passphrase or changed file');
+  }
+  return lmk;
+}
+
+export function formatSealedLmk(file: SealedLmk): Buffer {
+  return Buffer.from(`${JSON.stringify(file, undefined, 2)}\n`);
+}
+
+/** Reads the file's form; whether it is authentic shows in `unsealLmk`. */
+export function parseSealedLmk(contents: string): SealedLmk {
+  const hexOf = (value: unknown, bytes: number) =>
+    typeof value === 'string' && new RegExp(`^[0-9A-F]{${2 * bytes}}$`).test(value);
+  let file: Partial<SealedLmk> | null;
+  try {
+    file = JSON.parse(contents);
+  } catch {
+    file = null;
+  }
+  if (
+    typeof file !== 'object' ||
+    file === null ||
+    file.version !== fileVersion ||
+    typeof file.lmkId !== 'string' ||
+    !/^[01][0-9]$/.test(file.lmkId) ||
+    (file.status !== 'live' && file.status !== 'test') ||
+    !hexOf(file.checkValue, 3) ||
+    !Number.isSafeInteger(file.bootCounter) ||
+    !hexOf(file.salt, saltBytes) ||
+    !hexOf(file.nonce, nonceBytes) ||
+    !hexOf(file.sealed, keyBytes + tagBytes)
+  ) {
+    throw new SoftHsmError('SOFT_HSM_SEAL', `the sealed LMK is not a file of version ${fileVersion}`);
+  }
+  return file as SealedLmk;
+}
+
+/** file version[1] LMK id[2] status[1, L or T] check value[6] boot counter[8] */
+function associatedData({ lmkId, status, checkValue, bootCounter }: SealedLmkLabel): Buffer {
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(bootCounter));
+  const text = `${lmkId}${status === 'live' ? 'L' : 'T'}${checkValue}`;
+  return Buffer.concat([Uint8Array.of(fileVersion), Buffer.from(text, 'latin1'), counter]);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex').toUpperCase();
+}

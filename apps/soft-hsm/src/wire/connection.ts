@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net';
+import { FrameReader, frame } from './frames.ts';
+
+/** A socket with more commands under way, or more answers unread, is not read until it has caught up. */
+const maxInFlight = 256;
+const maxUnreadBytes = 1024 * 1024;
+
+/** Answers one message; `undefined` for one that cannot be answered, which ends the connection. Never rejects. */
+export type AnswerMessage = (message: Buffer) => Buffer | Promise<Buffer> | undefined;
+
+/**
+ * Serves one host. Answers leave when they are ready, so a command that takes long does not hold up the ones behind
+ * it; the host matches them by header. What becomes ready in one tick leaves in one write.
+ * `onEnd` is called once, with what ended the connection if it was not the host.
+ */
+export function serveConnection(
+  socket: Socket,
+  answerMessage: AnswerMessage,
+  onEnd: (reason?: string) => void,
+): void {
+  const reader = new FrameReader();
+  let ready: Buffer[] = [];
+  let inFlight = 0;
+  let hostIsDone = false;
+  let reason: string | undefined;
+
+  const flush = () => {
+    const answers = ready;
+    ready = [];
+    if (socket.writable) socket.write(answers.length === 1 ? answers[0]! : Buffer.concat(answers));
+    if (hostIsDone && inFlight === 0) socket.end();
+    adjustReading();
+  };
+  const send = (answer: Buffer) => {
+    inFlight -= 1;
+    if (ready.length === 0) setImmediate(flush);
+    ready.push(frame(answer));
+  };
+  const adjustReading = () => {
+    const congested = inFlight >= maxInFlight || socket.writableLength > maxUnreadBytes;
+    if (congested !== socket.isPaused()) congested ? socket.pause() : socket.resume();
+  };
+
+  socket.on('data', (chunk) => {
+    for (const message of reader.push(chunk)) {
+      const answer = answerMessage(message);
+      if (answer === undefined) {
+        reason = `a message of ${message.length} bytes is too short to be answered`;
+        socket.destroy();
+        return;
+      }
+      inFlight += 1;
+      if (answer instanceof Promise) void answer.then(send);
+      else send(answer);
+    }
+    adjustReading();
+  });
+  socket.on('end', () => {
+    hostIsDone = true;
+    if (inFlight === 0 && ready.length === 0) socket.end();
+  });
+  socket.on('drain', adjustReading);
+  socket.on('error', (error) => {
+    reason = error.message;
+  });
+  socket.on('close', () => onEnd(reason));
+}
