@@ -89,13 +89,16 @@ async function outputOf(child: Child): Promise<string> {
   }
 }
 
-/** The message of the last line that says something; JSON lines say it in `msg`. */
+/** The message of the last line that says something, in one line; JSON lines say it in `msg`. */
 function lastWords(output: string): string | undefined {
   const last = output.split('\n').findLast((line) => line.trim() !== '');
-  if (last === undefined) return undefined;
+  return last && messageOf(last).replace(/\s+/g, ' ').trim();
+}
+
+function messageOf(line: string): string {
   try {
-    return String((JSON.parse(last) as { msg?: unknown }).msg ?? last);
+    return String((JSON.parse(line) as { msg?: unknown }).msg ?? line);
   } catch {
-    return last.trim();
+    return line;
   }
 }

@@ -5,7 +5,10 @@ import { CONFIG, type Config } from '../config/config.ts';
 import { refuseUnsafeDatabase } from './boot-checks.ts';
 import { openDataSource } from './data-source.ts';
 
+const int8Array = 1016 as typeof pg.types.builtins.INT8; // int8[], which pg-types does not name
+const textsOf = pg.types.getTypeParser(int8Array) as (text: string) => string[];
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => BigInt(text));
+pg.types.setTypeParser(int8Array, (text) => textsOf(text).map(BigInt));
 
 /** One connection's view: everything sent through it belongs to the same transaction. */
 export interface Sql {

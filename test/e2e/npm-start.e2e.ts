@@ -1,0 +1,207 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+// `npm start` as a user meets it: the real command, with its state in a temporary folder.
+
+const start = fileURLToPath(new URL('../../apps/launcher/start.js', import.meta.url));
+
+let folder: string;
+let state: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'openkdh-start-'));
+  state = join(folder, 'state');
+  (globalThis as { openkdhLogFolder?: string }).openkdhLogFolder = join(state, 'logs'); // for environment.js
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+interface Launcher {
+  process: ChildProcess;
+  output: () => string;
+  errors: () => string;
+  exitCode: Promise<number | null>;
+}
+
+function launch(...args: string[]): Launcher {
+  const ports = ['--port', '0', '--terminal-port', '0'];
+  const child = spawn(process.execPath, [start, ...ports, ...args], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], OPENKDH_STATE: state },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (data) => (output += data));
+  child.stderr.on('data', (data) => (errors += data));
+  const exitCode = once(child, 'close').then(([code]) => code as number | null);
+  return { process: child, output: () => output, errors: () => errors, exitCode };
+}
+
+/** What the launcher said on standard error, but for the line of the build. */
+const refusalOf = ({ errors }: Launcher) => errors().replace(/^Building \.\.\.\n/, '');
+
+/** Everything that runs in the state folder or was started with it. */
+function processesOfState(): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return command.includes(state) || readlinkSync(`/proc/${pid}/cwd`).startsWith(state);
+    } catch {
+      return false; // it has ended
+    }
+  });
+}
+
+async function until(what: string, condition: () => boolean, timeoutMs = 25_000): Promise<void> {
+  for (const deadline = Date.now() + timeoutMs; !condition(); await sleep(50)) {
+    if (Date.now() > deadline) throw new Error(`after ${timeoutMs} ms still waiting until ${what}`);
+  }
+}
+
+const operatorToken = () => readFileSync(join(state, 'kdh-server', 'operator-token'), 'utf8');
+
+describe('with --once --json', () => {
+  test('three terminals get their keys, the figures are the last line, and nothing is left running', async () => {
+    const launcher = launch('--once', '--json', '--terminals', '3');
+    expect([await launcher.exitCode, refusalOf(launcher).includes('SIM-000003')]).toEqual([0, true]);
+    const figures = JSON.parse(launcher.output().trimEnd().split('\n').at(-1)!) as Record<string, number>;
+    expect(figures).toMatchObject({ terminals: 3, loads: 3, confirmed: 3 });
+    expect(figures['seconds']).toBeGreaterThan(0);
+    expect(figures['loadsPerSecond']).toBeGreaterThan(0);
+    expect(statSync(state).mode & 0o777).toBe(0o700);
+    expect(processesOfState()).toEqual([]);
+  });
+
+  test('a second start carries on: no load is repeated', async () => {
+    const token = operatorToken();
+    const launcher = launch('--once', '--json', '--terminals', '4');
+    expect(await launcher.exitCode).toBe(0);
+    expect(JSON.parse(launcher.output())).toMatchObject({ terminals: 4, loads: 4, confirmed: 4 });
+    expect(operatorToken()).toBe(token);
+  });
+
+  test('--fresh begins anew', async () => {
+    const token = operatorToken();
+    const launcher = launch('--fresh', '--once', '--json', '--terminals', '1');
+    expect(await launcher.exitCode).toBe(0);
+    expect(JSON.parse(launcher.output())).toMatchObject({ terminals: 1, loads: 1, confirmed: 1 });
+    expect(operatorToken()).not.toBe(token);
+  });
+
+  test('when time runs out, that is said in one line, with the figures and exit code 1', async () => {
+    const launcher = launch('--once', '--json', '--terminals', '200', '--timeout', '1');
+    expect(await launcher.exitCode).toBe(1);
+    expect(JSON.parse(launcher.output())).toHaveProperty('confirmed');
+    expect(launcher.errors()).toMatch(/\nthe fleet does not hold its keys after 1 s: .*\n$/);
+    expect(processesOfState()).toEqual([]);
+  });
+});
+
+describe('without --once', () => {
+  const isUp = (launcher: Launcher) => () => launcher.output().includes('Ctrl-C stops everything');
+
+  test('it shows table and addresses, stays up, keeps a second launcher out, and Ctrl-C ends everything', async () => {
+    const launcher = launch('--fresh', '--terminals', '2');
+    await until('the terminals hold their keys', isUp(launcher));
+    expect(launcher.output()).toMatch(/^SIM-000001 +PIN +A128 +[0-9A-F]{16,24} +[0-9A-F]{6}$/m);
+    expect(launcher.output()).toMatch(/^SIM-000002 +DATA +T2 +[0-9A-F]{20} +[0-9A-F]{6}$/m);
+    const [, api] = /^REST API +(http:\S+)\/api\/docs$/m.exec(launcher.output())!;
+    expect((await fetch(`${api}/api/v1/health`)).status).toBe(200);
+
+    const second = launch();
+    expect(await second.exitCode).toBe(1);
+    expect(refusalOf(second)).toMatch(
+      new RegExp(`^another launcher \\(process ${launcher.process.pid}\\) .*\\n$`),
+    );
+
+    launcher.process.kill('SIGINT');
+    expect(await launcher.exitCode).toBe(0);
+    expect(processesOfState()).toEqual([]);
+  });
+
+  test('a part that is killed is started again, and the terminals come back', async () => {
+    const launcher = launch('--terminals', '2');
+    await until('the terminals hold their keys', isUp(launcher));
+    const pids = JSON.parse(readFileSync(join(state, 'pids.json'), 'utf8')) as Record<
+      string,
+      { pid: number }
+    >;
+    process.kill(pids['kdh-server']!.pid, 'SIGKILL');
+    await until('its end is told', () => launcher.output().includes('kdh-server ended (SIGKILL)'));
+    const [, api] = /^REST API +(http:\S+)\/api\/docs$/m.exec(launcher.output())!;
+    const authorization = `Bearer ${operatorToken().trim()}`;
+    const connected = async () => {
+      const answer = await fetch(`${api}/api/v1/status`, { headers: { authorization } });
+      return ((await answer.json()) as { terminals: { connected: number } }).terminals.connected;
+    };
+    for (const deadline = Date.now() + 20_000; (await connected().catch(() => 0)) !== 2; await sleep(100)) {
+      if (Date.now() > deadline) throw new Error('the terminals did not come back');
+    }
+    launcher.process.kill('SIGTERM');
+    expect(await launcher.exitCode).toBe(0);
+  });
+
+  test('killed with -9 it leaves no process behind, and the next start carries on', async () => {
+    const launcher = launch('--terminals', '2');
+    await until('all parts run', () => processesOfState().length >= 5);
+    await until('the terminals hold their keys', isUp(launcher));
+    launcher.process.kill('SIGKILL');
+    await launcher.exitCode;
+    await until('no process is left', () => processesOfState().length === 0, 8_000);
+
+    const next = launch('--once', '--json', '--terminals', '2');
+    expect(await next.exitCode).toBe(0);
+    expect(JSON.parse(next.output())).toMatchObject({ terminals: 2, loads: 2, confirmed: 2 });
+  });
+
+  test('a second Ctrl-C waits for nothing', async () => {
+    const launcher = launch('--terminals', '2');
+    await until('all parts run', () => processesOfState().length >= 5);
+    launcher.process.kill('SIGINT');
+    await until('the first is noticed', () => launcher.errors().includes('Stopping'));
+    launcher.process.kill('SIGINT');
+    expect(await launcher.exitCode).toBe(130);
+    await until('no process is left', () => processesOfState().length === 0, 8_000);
+  });
+});
+
+describe('what cannot be is answered with one line', () => {
+  test('a busy port', async () => {
+    const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    const { port } = holder.address() as { port: number };
+    const launcher = launch('--port', String(port));
+    expect(await launcher.exitCode).toBe(1);
+    expect(refusalOf(launcher)).toBe(
+      `port ${port} of 127.0.0.1 is in use; choose another with --port PORT\n`,
+    );
+    expect(processesOfState()).toEqual([]);
+    holder.close();
+  });
+
+  test('an unknown flag', async () => {
+    const launcher = launch('--frehs');
+    expect(await launcher.exitCode).toBe(2);
+    expect(refusalOf(launcher)).toBe("Unknown option '--frehs'; npm start -- --help lists the options\n");
+  });
+
+  test('a state folder that cannot be made', async () => {
+    const child = spawn(process.execPath, [start], {
+      env: { ...process.env, OPENKDH_STATE: join(start, 'state') },
+    });
+    let errors = '';
+    child.stderr.on('data', (data) => (errors += data));
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(errors).toMatch(/\nthere is a file where a folder should be, at .*\n$/);
+  });
+});
