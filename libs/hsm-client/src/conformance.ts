@@ -204,10 +204,26 @@ export function hsmConformance(name: string, open: () => Promise<Hsm>, kit: Conf
       expect(error.message).not.toContain(keyBlock.slice(-16, -1));
     });
 
-    testWith(['form-key-from-components'], 'formKeyFromComponents', async () => {
-      const { blocks, kcv } = kit.components ?? { blocks: ['', ''], kcv: '' };
-      expect((await hsm.formKeyFromComponents(blocks)).kcv).toBe(kcv);
-    });
+    if (kit.components) {
+      const { blocks, kcv } = kit.components;
+      testWith(
+        ['form-key-from-components'],
+        'formKeyFromComponents: the key with the known check value',
+        async () => {
+          expect((await hsm.formKeyFromComponents(blocks)).kcv).toBe(kcv);
+        },
+      );
+    }
+
+    testWith(
+      ['generate-key', 'form-key-from-components'],
+      'formKeyFromComponents: keys that are no components are refused',
+      async () => {
+        const request = { usage: 'K0', algorithm: 'A128', modeOfUse: 'B', exportability: 'N' } as const;
+        const [first, second] = [await hsm.generateKey(request), await hsm.generateKey(request)];
+        await expectError(hsm.formKeyFromComponents([first.keyBlock, second.keyBlock]), 'HSM_REFUSED');
+      },
+    );
 
     testWith(
       ['generate-rsa-key-pair', 'sign'],
@@ -273,17 +289,13 @@ export function hsmConformance(name: string, open: () => Promise<Hsm>, kit: Conf
 
       testWith(canDerive, `exportInitialKey ${scheme}: 100 KSNs at once, each its own key`, async () => {
         const request = await initialKeyRequest(scheme);
-        const ksns = Array.from({ length: 100 }, (_, i) => {
+        const requests = Array.from({ length: 100 }, (_, i) => {
           const ksn = fromHex(initialKsn);
           ksn[5] = i;
-          return ksn;
+          return { ...request, initialKsn: ksn, optionalBlocks: [{ ...optionalBlock, data: toHex(ksn) }] };
         });
-        const once = await Promise.all(
-          ksns.map((ksn) => hsm.exportInitialKey({ ...request, initialKsn: ksn })),
-        );
-        const again = await Promise.all(
-          ksns.map((ksn) => hsm.exportInitialKey({ ...request, initialKsn: ksn })),
-        );
+        const once = await Promise.all(requests.map((each) => hsm.exportInitialKey(each)));
+        const again = await Promise.all(requests.map((each) => hsm.exportInitialKey(each)));
         expect(again.map((exported) => exported.kcv)).toEqual(once.map((exported) => exported.kcv));
         const { clear } = await kbpk[scheme]();
         const keys = once.map(({ keyBlock }) => toHex(kit.unwrapTr31(clear, keyBlock).key));

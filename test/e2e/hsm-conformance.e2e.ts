@@ -1,0 +1,56 @@
+import { afterAll } from '@jest/globals';
+import { connectPayShield } from '@openkdh/hsm-client';
+import { hsmConformance } from '@openkdh/hsm-client/conformance';
+import { lmkHandle } from '@openkdh/tr31/thales';
+import { conformanceKit } from '../support/hsm-conformance-kit.ts';
+import { startSoftHsm } from '../support/soft-hsm.ts';
+import vectors from '../vectors/payshield.json' with { type: 'json' };
+
+const kit = await conformanceKit();
+
+const live = await startSoftHsm();
+afterAll(() => live.stop());
+
+hsmConformance(
+  'soft HSM with a live LMK, over a unix socket',
+  () => connectPayShield({ endpoints: [{ transport: 'unix', path: live.socketPath }] }),
+  kit,
+);
+
+const withTestLmk = await startSoftHsm(['--test-lmk']);
+afterAll(() => withTestLmk.stop());
+
+hsmConformance(
+  'soft HSM with the public test LMK, over TLS',
+  () =>
+    connectPayShield({
+      endpoints: [{ transport: 'tls', host: '127.0.0.1', port: withTestLmk.tlsPort }],
+      tls: withTestLmk.tls,
+      lmkId: 1,
+      expectedLmkCheckValue: vectors.test_lmks.aes_key_block.check_value,
+    }),
+  { ...kit, components: componentsUnderTestLmk() },
+);
+
+/** The two published components of payshield.json, a4_key_block, under the AES test LMK instead of the 3DES one. */
+function componentsUnderTestLmk() {
+  const { component_1, component_2, result } = vectors.commands.a4_key_block;
+  const lmk = lmkHandle(Buffer.from(vectors.test_lmks.aes_key_block.key, 'hex'));
+  const blocks = [component_1, component_2].map(({ clear }, i) => {
+    const block = lmk.wrap(
+      {
+        versionId: '1',
+        keyUsage: '52',
+        algorithm: 'T',
+        modeOfUse: 'B',
+        keyVersion: `c${i + 1}`,
+        exportability: 'E',
+        lmkId: '01',
+        optionalBlocks: [],
+      },
+      Buffer.from(clear, 'hex'),
+    );
+    return `S${block}`;
+  });
+  return { blocks, kcv: result.kcv };
+}
