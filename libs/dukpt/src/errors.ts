@@ -17,7 +17,8 @@ export type DukptErrorCode =
   | 'DUKPT_PIN_BLOCK'
   | 'DUKPT_STATE_INVALID'
   | 'DUKPT_STATE_ROLLED_BACK'
-  | 'DUKPT_UNSEAL_FAILED';
+  | 'DUKPT_UNSEAL_FAILED'
+  | 'DUKPT_WIPED';
 
 /** The one error of this package. `code` is stable; the message is for people and holds no key, PIN or data. */
 export class DukptError extends Error {

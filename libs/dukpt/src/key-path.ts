@@ -1,4 +1,5 @@
 import { countOneBits, highestOneBit } from './counter.ts';
+import { DukptError } from './errors.ts';
 
 /**
  * One derivation step of one terminal, in place: `key` is the key of a counter that lacks the lowest one-bit of
@@ -25,6 +26,7 @@ export class KeyPath {
   /** [0] is the initial key; [n] the key after the n highest one-bits of the counter. */
   readonly #keys: Uint8Array[];
   #counter = 0;
+  #wiped = false;
 
   /** Copies the initial key. */
   constructor(initialKey: Uint8Array, maxOneBits: number, step: Step) {
@@ -32,8 +34,9 @@ export class KeyPath {
     this.#keys = Array.from({ length: maxOneBits + 1 }, () => new Uint8Array(initialKey));
   }
 
-  /** The key at a counter; a copy, the caller wipes it. */
+  /** The key at a counter; a copy, the caller wipes it. DUKPT_WIPED after `wipe`. */
   keyAt(counter: number): Uint8Array {
+    if (this.#wiped) throw new DukptError('DUKPT_WIPED', 'the keys of this path were wiped');
     const differing = (counter ^ this.#counter) >>> 0;
     const shared = differing === 0 ? counter : (counter & ~(2 * highestOneBit(differing) - 1)) >>> 0;
     let depth = countOneBits(shared);
@@ -48,8 +51,9 @@ export class KeyPath {
     return new Uint8Array(this.#keys[depth]!);
   }
 
-  /** Fills every key with zeros. The object is of no use afterwards. */
+  /** Fills every key with zeros. */
   wipe(): void {
+    this.#wiped = true;
     for (const key of this.#keys) key.fill(0);
   }
 }

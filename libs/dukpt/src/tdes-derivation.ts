@@ -117,7 +117,7 @@ export class TdesKeyPath {
     return this.#path.keyAt(counter);
   }
 
-  /** Fills all keys with zeros. */
+  /** Fills all keys with zeros; afterwards `transactionKey` throws DUKPT_WIPED. */
   wipe(): void {
     this.#path.wipe();
   }
