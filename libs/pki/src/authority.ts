@@ -32,7 +32,7 @@ export function readAuthority({ certificate, signer }: Issuer): Authority {
   const authority = readCertificate(certificate);
   const constraints = authority.extension(id_ce_basicConstraints, BasicConstraints);
   if (!constraints?.cA) throw new PkiError('PKI_ISSUER_REFUSED', "the issuer's certificate is not a CA's");
-  const publicKey = canonicalSpki(authority.openssl.publicKey);
+  const { publicKey } = authority;
   if (!Buffer.from(publicKey).equals(canonicalSpki(readPublicKey(signer.publicKey)))) {
     throw new PkiError('PKI_ISSUER_REFUSED', "the issuer's certificate is for another key than the signer's");
   }

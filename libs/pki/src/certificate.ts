@@ -1,8 +1,9 @@
-import { createHash, X509Certificate as OpensslCertificate } from 'node:crypto';
+import { createHash, type KeyObject, X509Certificate as OpensslCertificate } from 'node:crypto';
 import { Certificate as Asn1Certificate, type TBSCertificate } from '@peculiar/asn1-x509';
 import { parseDer } from './der.ts';
 import { PkiError } from './errors.ts';
 import { readExtension } from './extensions.ts';
+import { canonicalSpki } from './keys.ts';
 import { commonNameOf, serialInNames } from './names.ts';
 
 /** A certificate as PEM text, as DER bytes, or read already, which saves the time when it is used often. */
@@ -44,18 +45,23 @@ export class Certificate {
     return this.tbs.validity.notAfter.getTime();
   }
 
-  /** SubjectPublicKeyInfo, DER. */
+  /** @throws PkiError PKI_MALFORMED when OpenSSL can't use the key, such as a point off its curve */
+  get key(): KeyObject {
+    try {
+      return this.openssl.publicKey;
+    } catch {
+      throw new PkiError('PKI_MALFORMED', 'a certificate with a usable public key expected');
+    }
+  }
+
+  /** SubjectPublicKeyInfo in canonical form, DER. @throws PkiError PKI_MALFORMED */
   get publicKey(): Uint8Array {
-    return this.openssl.publicKey.export({ type: 'spki', format: 'der' });
+    return canonicalSpki(this.key);
   }
 
   /** The value of an extension; undefined when it is absent. @throws PkiError PKI_MALFORMED */
   extension<T>(oid: string, type: new () => T): T | undefined {
-    try {
-      return readExtension(this.tbs.extensions, oid, type);
-    } catch {
-      throw new PkiError('PKI_MALFORMED', `extension ${oid} is malformed`);
-    }
+    return readExtension(this.tbs.extensions, oid, type);
   }
 }
 

@@ -107,7 +107,7 @@ function issuerOf(
   at: Date,
 ): Certificate | undefined {
   const signers = candidates.filter(
-    (candidate) => openssl.checkIssued(candidate.openssl) && openssl.verify(candidate.openssl.publicKey),
+    (candidate) => openssl.checkIssued(candidate.openssl) && openssl.verify(candidate.key),
   );
   return signers.find(({ notBefore, notAfter }) => notBefore <= at && at <= notAfter) ?? signers[0];
 }
@@ -119,8 +119,8 @@ const understoodExtensions = new Set([
   id_ce_subjectAltName,
 ]);
 
-function refuseUnfitForChain({ openssl, tbs }: Certificate): void {
-  keyKind(openssl.publicKey); // refuses weak keys
+function refuseUnfitForChain({ key, tbs }: Certificate): void {
+  keyKind(key); // refuses weak keys
   const extensions = tbs.extensions ?? [];
   if (new Set(extensions.map(({ extnID }) => extnID)).size < extensions.length) {
     throw new Refusal('UNTRUSTED', 'an extension stands twice');
@@ -160,7 +160,7 @@ function refuseOtherPurpose(certificate: Certificate, { oid, keyUsage, keyKinds 
   if (certificate.extension(id_ce_basicConstraints, BasicConstraints)?.cA) {
     throw new Refusal('WRONG_PURPOSE', 'an end entity expected, a CA came');
   }
-  if (!keyKinds.includes(keyKind(certificate.openssl.publicKey))) {
+  if (!keyKinds.includes(keyKind(certificate.key))) {
     throw new Refusal('WRONG_PURPOSE', `a key of kind ${keyKinds.join(' or ')} expected`);
   }
 }
@@ -169,7 +169,7 @@ function refuseRevoked(certificate: Certificate, issuer: Certificate, crl: Crl, 
   if (
     !Buffer.from(crl.issuer).equals(Buffer.from(AsnConvert.serialize(issuer.tbs.subject))) ||
     !hasKeyUsage(issuer, KeyUsageFlags.cRLSign) ||
-    !crl.isSignedBy(issuer.openssl.publicKey)
+    !crl.isSignedBy(issuer.key)
   ) {
     throw new Refusal('CRL_STALE', "the CRL is not signed by the certificate's issuer");
   }

@@ -21,6 +21,7 @@ import {
   SubjectAlternativeName,
   SubjectKeyIdentifier,
 } from '@peculiar/asn1-x509';
+import { parseDer } from './der.ts';
 
 // RFC 5280, 4.2.1 and 5.2: one function per extension that OpenKDH writes.
 
@@ -61,12 +62,12 @@ function extension(extnID: string, critical: boolean, value: unknown): Extension
   return new Extension({ extnID, critical, extnValue: new OctetString(AsnConvert.serialize(value)) });
 }
 
-/** The value of an extension; undefined when it is absent. Throws what the ASN.1 parser throws. */
+/** The value of an extension; undefined when it is absent. @throws PkiError PKI_MALFORMED */
 export function readExtension<T>(
   extensions: readonly Extension[] | undefined,
   extnID: string,
   type: new () => T,
 ): T | undefined {
   const found = extensions?.find((candidate) => candidate.extnID === extnID);
-  return found && AsnConvert.parse(found.extnValue, type);
+  return found && parseDer(new Uint8Array(found.extnValue.buffer), type, `a value of extension ${extnID}`);
 }
