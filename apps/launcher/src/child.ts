@@ -89,10 +89,11 @@ async function outputOf(child: Child): Promise<string> {
   }
 }
 
-/** The message of the last line that says something, in one line; JSON lines say it in `msg`. */
+/** In one line, why a program ended: the `msg` of its last JSON line, the error of a stack trace, or its last line. */
 function lastWords(output: string): string | undefined {
-  const last = output.split('\n').findLast((line) => line.trim() !== '');
-  return last && messageOf(last).replace(/\s+/g, ' ').trim();
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  const line = lines.findLast((candidate) => /^(\{"|\w*Error\b)/.test(candidate)) ?? lines.at(-1);
+  return line && messageOf(line).replace(/\s+/g, ' ').trim();
 }
 
 function messageOf(line: string): string {

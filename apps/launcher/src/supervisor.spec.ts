@@ -84,6 +84,12 @@ test('a part that ends before it is ready is refused with the last thing it said
   });
 });
 
+test('of a part that throws, the error is told and not the rest of the trace', async () => {
+  await expect(supervisor.start(part('broken', `throw new RangeError('no\\nsuch slot')`))).rejects.toThrow(
+    'broken did not start: RangeError: no (log: ',
+  );
+});
+
 test('a part whose program is missing is refused', async () => {
   const missing = part('missing');
   missing.command.file = '/no/such/program';

@@ -82,7 +82,8 @@ export class BdksService {
   }
 
   private generate({ algorithm }: CreateBdk): Promise<WrappedKey> {
-    return this.hsm.generateKey({ usage: 'B0', algorithm, modeOfUse: 'X', exportability: 'N' });
+    // S, not N: an initial key leaves the HSM no more freely than its BDK may
+    return this.hsm.generateKey({ usage: 'B0', algorithm, modeOfUse: 'X', exportability: 'S' });
   }
 
   /** A key that a ceremony formed: the HSM must know it. */
