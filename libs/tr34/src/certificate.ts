@@ -1,5 +1,6 @@
 /** X.509 certificates as far as TR-34 needs them. RFC 5280, 4.1 and 4.2. */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { algorithmOf } from './algorithm.ts';
 import {
   bitStringOctets,
   contextTag,
@@ -70,9 +71,7 @@ export function issuerAndSerialNumber(certificate: Uint8Array): Uint8Array<Array
 export function rsaPublicKey(certificate: Uint8Array): Uint8Array {
   const parsed = parseCertificate(certificate);
   rsaKeyOf(parsed);
-  const spki = openDer(parsed.publicKeyInfo, tags.sequence, 'SubjectPublicKeyInfo');
-  spki.next(tags.sequence, 'algorithm');
-  return bitStringOctets(spki.any('subjectPublicKey'));
+  return parsePublicKeyInfo(parsed).key;
 }
 
 /** @throws TR34_MALFORMED */
@@ -183,10 +182,23 @@ export function identifierOf({ issuer, serialNumber }: Certificate): Uint8Array<
   return sequence(issuer, serialNumber);
 }
 
+/** SubjectPublicKeyInfo ::= SEQUENCE { algorithm AlgorithmIdentifier, subjectPublicKey BIT STRING }. RFC 5280, 4.1. */
+function parsePublicKeyInfo({ publicKeyInfo }: Certificate): { algorithm: string; key: Uint8Array } {
+  const reader = openDer(publicKeyInfo, tags.sequence, 'SubjectPublicKeyInfo');
+  const algorithm = algorithmOf(reader.next(tags.sequence, 'algorithm'));
+  const key = bitStringOctets(reader.any('subjectPublicKey'));
+  reader.end();
+  return { algorithm, key };
+}
+
 /** @throws TR34_CERTIFICATE_KEY */
-export function publicKeyOf(certificate: Certificate): KeyObject {
+function publicKeyOf(certificate: Certificate): KeyObject {
+  const { algorithm, key } = parsePublicKeyInfo(certificate);
   try {
-    return createPublicKey({ key: Buffer.from(certificate.publicKeyInfo), format: 'der', type: 'spki' });
+    // OpenSSL 3 reads an RSA key as PKCS#1 in 5 µs, as SubjectPublicKeyInfo in 110 µs: more than a verification takes.
+    return algorithm === oids.rsaEncryption
+      ? createPublicKey({ key: Buffer.from(key), format: 'der', type: 'pkcs1' })
+      : createPublicKey({ key: Buffer.from(certificate.publicKeyInfo), format: 'der', type: 'spki' });
   } catch {
     throw new Tr34Error('TR34_CERTIFICATE_KEY', 'expected a public key, got one that OpenSSL does not read');
   }
@@ -217,8 +229,7 @@ const digests: Readonly<Record<string, string>> = {
 
 /** Whether the issuer's key signed it. An unknown algorithm counts as not signed. */
 export function isSignedBy(signed: Signed, issuer: Certificate): boolean {
-  const digest =
-    digests[oidOf(new DerReader(signed.algorithm.content, 'AlgorithmIdentifier').any('algorithm'))];
+  const digest = digests[algorithmOf(signed.algorithm)];
   const key = publicKeyOf(issuer);
   try {
     return digest !== undefined && verify(digest, signed.tbs.bytes, key, signed.signature);

@@ -57,20 +57,17 @@ export class DerReader {
 
   /** The next member, whatever its tag. */
   any(field: string): Der {
-    const { bytes, start, end } = this.#measure(field);
+    const { start, end } = this.#measure(field);
+    const bytes = this.#bytes.subarray(this.#offset, end);
     this.#offset = end;
-    return {
-      tag: bytes[0] as number,
-      bytes,
-      content: this.#bytes.subarray(start, end),
-    };
+    return { tag: bytes[0] as number, bytes, content: this.#bytes.subarray(start, end) };
   }
 
   /** The next member, which must have this tag. */
   next(tag: number, field: string): Der {
     if (this.nextTag !== tag) {
       const came = this.nextTag === undefined ? 'the end' : tagName(this.nextTag);
-      throw malformed(`${this.#structure}.${field}: expected ${tagName(tag)}, got ${came}`);
+      throw this.#refuse(field, `expected ${tagName(tag)}, got ${came}`);
     }
     return this.any(field);
   }
@@ -100,28 +97,31 @@ export class DerReader {
   }
 
   // Definite lengths in the fewest octets only (X.690 10.1), so that one structure has one encoding.
-  #measure(field: string): { bytes: Uint8Array; start: number; end: number } {
-    const refuse = (what: string) => malformed(`${this.#structure}.${field}: ${what}`);
-    const at = this.#offset;
-    const [tag, first] = this.#bytes.subarray(at, at + 2);
-    if (tag === undefined || first === undefined) throw refuse('no tag and length');
-    if ((tag & 0x1f) === 0x1f) throw refuse('a tag of several octets');
-    let start = at + 2;
+  #measure(field: string): { start: number; end: number } {
+    const tag = this.#bytes[this.#offset];
+    const first = this.#bytes[this.#offset + 1];
+    if (tag === undefined || first === undefined) throw this.#refuse(field, 'no tag and length');
+    if ((tag & 0x1f) === 0x1f) throw this.#refuse(field, 'a tag of several octets');
+    let start = this.#offset + 2;
     let length = first;
     if (first >= 0x80) {
       const octets = first & 0x7f;
-      if (octets === 0 || octets > 4) throw refuse(`a length in ${octets} octets`);
-      const field = this.#bytes.subarray(start, start + octets);
-      if (field.length < octets) throw refuse('a length that is cut off');
-      length = field.reduce((sum, octet) => sum * 256 + octet, 0);
-      if (length < 0x80 || field[0] === 0) throw refuse('a length in more octets than it needs');
+      if (octets === 0 || octets > 4) throw this.#refuse(field, `a length in ${octets} octets`);
+      length = this.#bytes.subarray(start, start + octets).reduce((sum, octet) => sum * 256 + octet, 0);
+      if (length < 0x80 || this.#bytes[start] === 0) {
+        throw this.#refuse(field, 'a length in more octets than it needs, or cut off');
+      }
       start += octets;
     }
     const end = start + length;
     if (end > this.#bytes.length) {
-      throw refuse(`expected ${length} bytes, got ${this.#bytes.length - start}`);
+      throw this.#refuse(field, `expected ${length} bytes, got ${Math.max(0, this.#bytes.length - start)}`);
     }
-    return { bytes: this.#bytes.subarray(at, end), start, end };
+    return { start, end };
+  }
+
+  #refuse(field: string, what: string): Tr34Error {
+    return malformed(`${this.#structure}.${field}: ${what}`);
   }
 }
 
@@ -171,18 +171,11 @@ export function timeOf(der: Der): Date {
   const known = der.tag === tags.utcTime || der.tag === tags.generalizedTime;
   const match = known ? timePattern.exec(century + text) : null;
   if (match) {
-    const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
-    // Date.UTC carries over what does not exist, such as 31 February: such a time is refused.
-    if (date.getUTCDate() === day && date.getUTCHours() === hour && date.getUTCMinutes() === minute)
-      return date;
+    const [year, month, day, hour, minute, second] = match.slice(1);
+    const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+    const date = new Date(iso);
+    // 31 February and 24:00 are carried over, and then read otherwise: neither is a time in DER.
+    if (!Number.isNaN(date.getTime()) && date.toISOString() === iso) return date;
   }
   throw malformed(`expected a time ending in Z, got ${tagName(der.tag)} of ${der.content.length} bytes`);
 }

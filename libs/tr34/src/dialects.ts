@@ -88,10 +88,12 @@ export function writes(dialect: DialectName, deviation: Deviation): boolean {
 /** One token being read: each deviation met strikes out the dialects that do not have it. */
 export class Reading {
   readonly #met = new Set<Deviation>();
+  readonly #named: boolean;
   #left: readonly DialectName[];
 
   /** @param dialect the one to read by; left out: `strict`, `annex-b-2019` or `aws`, whichever fits. */
   constructor(dialect?: DialectName) {
+    this.#named = dialect !== undefined;
     this.#left = dialect ? [dialect] : recognised;
   }
 
@@ -110,10 +112,20 @@ export class Reading {
     this.#keep(deviation, (dialect) => (dialect.reads as readonly Deviation[]).includes(deviation));
   }
 
-  /** The SignedData version is not signed: a dialect that writes 1 reads only 1, or a flipped bit would go unseen. */
+  /** Version and signature algorithm are not signed: who writes 1 reads only 1, or a flipped bit would go unseen. */
   meetVersion(version: number): void {
-    if (version === 1) this.meet('signed-data-version-1');
-    else this.#keep('signed-data-version-1', (dialect) => !dialect.writes.includes('signed-data-version-1'));
+    this.#meetExactly('signed-data-version-1', version === 1);
+  }
+
+  /** Either is read where the dialect is named; where it is to be recognised, the algorithm tells it. */
+  meetSignatureAlgorithm(isRsaEncryption: boolean): void {
+    if (this.#named && !isRsaEncryption) return;
+    this.#meetExactly('rsa-encryption-as-signature-algorithm', isRsaEncryption);
+  }
+
+  #meetExactly(deviation: Deviation, met: boolean): void {
+    if (met) this.meet(deviation);
+    else this.#keep(deviation, (dialect) => !dialect.writes.includes(deviation));
   }
 
   #keep(deviation: Deviation, has: (dialect: Dialect) => boolean): void {

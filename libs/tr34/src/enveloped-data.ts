@@ -5,6 +5,7 @@
  *   KeyTransRecipientInfo ::= SEQUENCE { version 0, rid, keyEncryptionAlgorithm, encryptedKey }
  *   EncryptedContentInfo ::= SEQUENCE { contentType, contentEncryptionAlgorithm, encryptedContent [0] }
  */
+import { requireAlgorithm } from './algorithm.ts';
 import {
   concat,
   contextTag,
@@ -25,7 +26,6 @@ import {
 import { type DialectName, type Reading, writes } from './dialects.ts';
 import { Tr34Error } from './errors.ts';
 import { oids } from './oids.ts';
-import { requireAlgorithm } from './signed-data.ts';
 
 /** The content ciphers of TR-34. RFC 3565, 4.1; RFC 3370, 5.1. Lengths in bytes. */
 export const contentCiphers = {

@@ -4,6 +4,7 @@
  *   SignedData ::= SEQUENCE { version, digestAlgorithms SET, encapContentInfo, certificates [0], crls [1], signerInfos SET }
  */
 import { createHash, verify } from 'node:crypto';
+import { algorithmOf, requireAlgorithm } from './algorithm.ts';
 import { parseAttributes, type SignedAttributes } from './attributes.ts';
 import { type Certificate, identifierOf, parseCertificate, rsaKeyOf } from './certificate.ts';
 import {
@@ -144,22 +145,8 @@ function requireSha256(algorithm: Der): void {
 
 function requireSignatureAlgorithm(algorithm: Der, reading: Reading): void {
   const asKey = algorithmOf(algorithm) === oids.rsaEncryption;
-  if (asKey) reading.meet('rsa-encryption-as-signature-algorithm');
+  reading.meetSignatureAlgorithm(asKey);
   requireAlgorithm(algorithm, asKey ? oids.rsaEncryption : oids.sha256WithRsaEncryption);
-}
-
-const algorithmOf = ({ content }: Der): string =>
-  oidOf(new DerReader(content, 'AlgorithmIdentifier').any('algorithm'));
-
-/** An AlgorithmIdentifier with this algorithm and no parameters, or NULL. @throws TR34_ALGORITHM_UNSUPPORTED */
-export function requireAlgorithm({ content }: Der, expected: string): void {
-  const reader = new DerReader(content, 'AlgorithmIdentifier');
-  const algorithm = oidOf(reader.any('algorithm'));
-  const parameters = reader.optional(tags.null, 'parameters');
-  reader.end();
-  if (algorithm !== expected || (parameters && parameters.content.length > 0)) {
-    throw new Tr34Error('TR34_ALGORITHM_UNSUPPORTED', `expected algorithm ${expected}, got ${algorithm}`);
-  }
 }
 
 /**
@@ -190,19 +177,19 @@ export function verifySignedBy(signedData: SignedData, certificate: Certificate,
     );
   }
   const key = rsaKeyOf(certificate);
-  const refused = new Tr34Error('TR34_SIGNATURE_INVALID', 'signature verification failed');
+  const refused = () => new Tr34Error('TR34_SIGNATURE_INVALID', 'signature verification failed');
   const { attributes, attributeBytes, signature } = signer;
   const verifies = (signed: Uint8Array) => verify('sha256', signed, key, signature);
-  if (!content) throw refused;
+  if (!content) throw refused();
   if (!attributes || !attributeBytes) {
-    if (contentType !== oids.data || !verifies(content)) throw refused;
+    if (contentType !== oids.data || !verifies(content)) throw refused();
     return;
   }
   if (attributes.contentType !== contentType || !equalBytes(attributes.messageDigest, sha256(content)))
-    throw refused;
+    throw refused();
   if (verifies(encode(tags.set, attributeBytes))) return;
   const list = new DerReader(attributeBytes, 'signedAttrs').rest(tags.sequence, 'attribute');
-  if (!verifies(setOf(...list.map(({ bytes }) => bytes)))) throw refused;
+  if (!verifies(setOf(...list.map(({ bytes }) => bytes)))) throw refused();
   reading.meet('signed-over-sorted-attributes');
 }
 
