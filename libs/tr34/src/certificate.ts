@@ -210,12 +210,24 @@ function publicKeyOf(certificate: Certificate): KeyObject {
  */
 export function rsaKeyOf(certificate: Certificate): KeyObject {
   const key = publicKeyOf(certificate);
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (key.asymmetricKeyType !== 'rsa' || bits < 2048 || bits > 4096) {
-    const came = key.asymmetricKeyType === 'rsa' ? `${bits} bits` : String(key.asymmetricKeyType);
-    throw new Tr34Error('TR34_CERTIFICATE_KEY', `expected an RSA key of 2048 to 4096 bits, got ${came}`);
-  }
+  requireRsa(key);
   return key;
+}
+
+/**
+ * RSA of 2048 to 4096 bits with an odd exponent of at least 3: with 0 or 1, RSA would not encrypt at all.
+ * @throws TR34_CERTIFICATE_KEY
+ */
+export function requireRsa({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): void {
+  const { modulusLength: bits = 0, publicExponent: exponent = 0n } = asymmetricKeyDetails ?? {};
+  if (asymmetricKeyType !== 'rsa' || bits < 2048 || bits > 4096 || exponent < 3n || exponent % 2n === 0n) {
+    const came =
+      asymmetricKeyType === 'rsa' ? `${bits} bits, exponent ${exponent}` : String(asymmetricKeyType);
+    throw new Tr34Error(
+      'TR34_CERTIFICATE_KEY',
+      `expected RSA of 2048 to 4096 bits, exponent at least 3, got ${came}`,
+    );
+  }
 }
 
 /** RFC 4055, 5 and RFC 5758, 3.2. */

@@ -8,6 +8,7 @@ import {
   privateDecrypt,
   publicEncrypt,
 } from 'node:crypto';
+import { requireRsa } from './certificate.ts';
 import { openDer, tags } from './der.ts';
 import { type ContentCipher, contentCiphers, type EnvelopedData } from './enveloped-data.ts';
 import { Tr34Error } from './errors.ts';
@@ -25,7 +26,7 @@ const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' };
 /**
  * A public key from PKCS#1 RSAPublicKey. The INTEGERs are taken as unsigned: a payShield writes a modulus without the
  * octet that would keep it positive.
- * @throws TR34_MALFORMED; TR34_CERTIFICATE_KEY unless it has 2048 to 4096 bits
+ * @throws TR34_MALFORMED; TR34_CERTIFICATE_KEY unless it is fit for TR-34, see `requireRsa`
  */
 export function importRsaPublicKey(pkcs1: Uint8Array): KeyObject {
   const reader = openDer(pkcs1, tags.sequence, 'RSAPublicKey');
@@ -34,10 +35,7 @@ export function importRsaPublicKey(pkcs1: Uint8Array): KeyObject {
   const jwk = { kty: 'RSA', n: base64url('modulus'), e: base64url('publicExponent') };
   reader.end();
   const key = createPublicKey({ key: jwk, format: 'jwk' });
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (bits < 2048 || bits > 4096) {
-    throw new Tr34Error('TR34_CERTIFICATE_KEY', `expected an RSA key of 2048 to 4096 bits, got ${bits}`);
-  }
+  requireRsa(key);
   return key;
 }
 
@@ -57,9 +55,20 @@ export function encryptContent(
     if (cipher === 'des-ede3-cbc') setOddParity(contentKey);
     const encryptor = createCipheriv(cipher, contentKey, iv);
     const encryptedContent = Buffer.concat([encryptor.update(content), encryptor.final()]);
-    return { encryptedKey: publicEncrypt({ key: krdKey, ...oaep }, contentKey), iv, encryptedContent };
+    return { encryptedKey: encryptContentKey(contentKey, krdKey), iv, encryptedContent };
   } finally {
     contentKey.fill(0);
+  }
+}
+
+function encryptContentKey(contentKey: Uint8Array, krdKey: KeyObject): Uint8Array {
+  try {
+    return publicEncrypt({ key: krdKey, ...oaep }, contentKey);
+  } catch {
+    throw new Tr34Error(
+      'TR34_CERTIFICATE_KEY',
+      'expected an RSA key, got numbers with which OpenSSL does not encrypt',
+    );
   }
 }
 
