@@ -1,7 +1,8 @@
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, sign } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
+  AlgorithmIdentifier,
   anyExtendedKeyUsage,
   BasicConstraints,
   CertificateList,
@@ -33,6 +34,7 @@ import {
 import { certificatePem, readCertificate } from './certificate.ts';
 import { type CertificateCheckOptions, checkCertificate } from './check.ts';
 import { issueCrl, readCrl } from './crl.ts';
+import { commonNameOnly } from './names.ts';
 import { type Purpose, purposes } from './purposes.ts';
 import { localSigner } from './signer.ts';
 
@@ -56,6 +58,16 @@ beforeAll(async () => {
 function crlOf(serialNumber: string, thisUpdate = yesterday, nextUpdate = tomorrow): Promise<Uint8Array> {
   const revoked = [{ serialNumber, revokedAt: yesterday, reason: 'keyCompromise' as const }];
   return issueCrl({ issuer: pki.terminalCa, number: 7, thisUpdate, nextUpdate, revoked });
+}
+
+/** The CRL changed by `change` and signed anew by its CA. */
+async function resignedCrl(change: (list: CertificateList) => void): Promise<Uint8Array> {
+  const list = AsnConvert.parse(crl, CertificateList);
+  change(list);
+  const tbs = AsnConvert.serialize(list.tbsCertList);
+  list.signature = new Uint8Array(await pki.terminalCa.signer.sign(new Uint8Array(tbs))).buffer;
+  delete list.tbsCertListRaw;
+  return new Uint8Array(AsnConvert.serialize(list));
 }
 
 /** The terminal's certificate with one extension replaced (or removed) and signed anew by its CA. */
@@ -161,6 +173,20 @@ describe('UNTRUSTED', () => {
     expect(checkCertificate(terminal, { ...options, issuers: [ca] })).toEqual(refused('UNTRUSTED'));
   });
 
+  test('a CA without key usage', async () => {
+    const ca = await resigned(pki.terminalCa.certificate, pki.root.signer, (tbs) =>
+      setExtension(tbs, id_ce_keyUsage, undefined),
+    );
+    expect(checkCertificate(terminal, { ...options, issuers: [ca] })).toEqual(refused('UNTRUSTED'));
+  });
+
+  test('a CA of the right key and another name', async () => {
+    const ca = await resigned(pki.terminalCa.certificate, pki.root.signer, (tbs) => {
+      tbs.subject = commonNameOnly('Another CA');
+    });
+    expect(checkCertificate(terminal, { ...options, issuers: [ca] })).toEqual(refused('UNTRUSTED'));
+  });
+
   test('an issuer without basic constraints', async () => {
     const ca = await resigned(pki.terminalCa.certificate, pki.root.signer, (tbs) =>
       setExtension(tbs, id_ce_basicConstraints, undefined),
@@ -195,12 +221,26 @@ describe('UNTRUSTED', () => {
     expect(checkCertificate(twice, options)).toEqual(refused('UNTRUSTED'));
   });
 
-  test('a weak key', async () => {
-    const weak = createPublicKey(rsaKey(1024)).export({ type: 'spki', format: 'der' });
-    const certificate = await resigned(terminal, pki.terminalCa.signer, (tbs) => {
-      tbs.subjectPublicKeyInfo = AsnConvert.parse(weak, SubjectPublicKeyInfo);
+  test('a weak key, of the certificate or of its CA', async () => {
+    const weakKey = rsaKey(1024);
+    const weakSigner = {
+      publicKey: createPublicKey(weakKey).export({ type: 'spki', format: 'der' }),
+      sign: async (tbs: Uint8Array) => sign('sha256', tbs, weakKey),
+    };
+    const withWeakKey = (tbs: TBSCertificate) => {
+      tbs.subjectPublicKeyInfo = AsnConvert.parse(weakSigner.publicKey, SubjectPublicKeyInfo);
+    };
+    const leaf = await resigned(terminal, pki.terminalCa.signer, withWeakKey);
+    expect(checkCertificate(leaf, options)).toEqual(refused('UNTRUSTED'));
+
+    const ca = await resigned(pki.terminalCa.certificate, pki.root.signer, withWeakKey);
+    const leafOfCa = await resigned(terminal, weakSigner, (tbs) => {
+      tbs.signature = new AlgorithmIdentifier({ algorithm: '1.2.840.113549.1.1.11', parameters: null });
     });
-    expect(checkCertificate(certificate, options)).toEqual(refused('UNTRUSTED'));
+    expect(checkCertificate(leafOfCa, { ...options, issuers: [ca] })).toEqual({
+      ...refused('UNTRUSTED'),
+      detail: expect.stringContaining('1024'),
+    });
   });
 
   test('bytes that are no certificate', () => {
@@ -328,14 +368,19 @@ describe('REVOKED and CRL_STALE', () => {
     expect(checkCertificate(terminal, { ...options, issuers: [ca], crl })).toEqual(refused('CRL_STALE'));
   });
 
+  test('a CRL of another name under the same key', async () => {
+    const list = await resignedCrl(({ tbsCertList }) => {
+      tbsCertList.issuer = commonNameOnly('Another CA');
+    });
+    expect(check(list)).toEqual(refused('CRL_STALE'));
+  });
+
   test('a CRL that says something critical, such as that it is a delta', async () => {
-    const list = AsnConvert.parse(crl, CertificateList);
-    const extnValue = new OctetString(AsnConvert.serialize(new CRLNumber(6)));
-    list.tbsCertList.crlExtensions!.push(new Extension({ extnID: '2.5.29.27', critical: true, extnValue }));
-    const tbs = AsnConvert.serialize(list.tbsCertList);
-    list.signature = new Uint8Array(await pki.terminalCa.signer.sign(new Uint8Array(tbs))).buffer;
-    delete list.tbsCertListRaw;
-    expect(check(new Uint8Array(AsnConvert.serialize(list)))).toEqual(refused('CRL_STALE'));
+    const list = await resignedCrl(({ tbsCertList }) => {
+      const extnValue = new OctetString(AsnConvert.serialize(new CRLNumber(6)));
+      tbsCertList.crlExtensions!.push(new Extension({ extnID: '2.5.29.27', critical: true, extnValue }));
+    });
+    expect(check(list)).toEqual(refused('CRL_STALE'));
   });
 
   test('a bit flipped in any byte of the CRL', () => {

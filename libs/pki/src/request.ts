@@ -91,7 +91,7 @@ function isProofOfPossession(request: Asn1Request, key: KeyObject): boolean {
 
 function serialOf({ subject, attributes }: CertificationRequestInfo): string {
   const serial = serialInNames(requestedExtensions(attributes));
-  if (serial === undefined || subject.length !== 1 || commonNameOf(subject) !== serial) {
+  if (serial === undefined || commonNameOf(subject) !== serial) {
     throw new PkiError(
       'PKI_REQUEST_NAME',
       'common name and URI urn:kdh:device:<serial> of one serial number expected',

@@ -69,6 +69,7 @@ export async function resigned(
 ): Promise<Uint8Array> {
   const certificate = AsnConvert.parse(der, Asn1Certificate);
   change(certificate.tbsCertificate);
+  certificate.signatureAlgorithm = certificate.tbsCertificate.signature;
   const tbs = AsnConvert.serialize(certificate.tbsCertificate);
   certificate.signatureValue = new Uint8Array(await signer.sign(new Uint8Array(tbs))).buffer;
   delete certificate.tbsCertificateRaw;
