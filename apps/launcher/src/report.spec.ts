@@ -27,15 +27,15 @@ test('a line for each slot, and the totals', () => {
 
 test('of a large fleet the first ten terminals by serial number, from their last confirmed loads', async () => {
   const serials = Array.from({ length: 12 }, (_, i) => `SIM-${String(12 - i).padStart(2, '0')}`);
-  const key = (slotName: string, ksn: string) => ({
+  const key = (slotName: string, ksn: string | null) => ({
     slot: slotName,
     algorithm: 'A128',
     ksn,
     kcvReported: 'A1B2C3',
   });
   const transfers = [
-    { kind: 'KBPK', keys: [key('KBPK-AES', '')] },
-    { kind: 'KEYS', keys: [key('PIN', '1234567800000002')] },
+    { kind: 'KBPK', keys: [key('KBPK-AES', null)] },
+    { kind: 'KEYS', keys: [key('KBPK-TDES', null), key('PIN', '1234567800000002')] },
     { kind: 'KEYS', keys: [key('PIN', '1234567800000001')] },
   ];
   const get = async (path: string) =>

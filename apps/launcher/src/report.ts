@@ -19,7 +19,7 @@ interface Transfer {
   keys: { slot: string; algorithm: string; ksn: string | null; kcvReported: string | null }[];
 }
 
-/** What the first ten terminals hold, by their serial numbers, from the records of their last confirmed loads. */
+/** The initial keys of the first ten terminals by serial number, from the records of their last confirmed loads. */
 export async function loadedSlots(api: Api): Promise<LoadedSlot[]> {
   const terminals = await api.get<{ serial: string }[]>('/terminals?limit=500');
   const serials = terminals.map(({ serial }) => serial).sort();
@@ -28,7 +28,7 @@ export async function loadedSlots(api: Api): Promise<LoadedSlot[]> {
     const page = await api.get<{ transfers: Transfer[] }>(`/transfers?terminal=${serial}&state=CONFIRMED`);
     const keys = page.transfers.find(({ kind }) => kind === 'KEYS')?.keys ?? [];
     for (const { slot, algorithm, ksn, kcvReported } of keys) {
-      slots.push({ serial, slot, algorithm, ksn: ksn ?? '', kcv: kcvReported ?? '' });
+      if (ksn !== null) slots.push({ serial, slot, algorithm, ksn, kcv: kcvReported ?? '' });
     }
   }
   return slots;
