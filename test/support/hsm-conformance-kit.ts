@@ -41,6 +41,7 @@ export async function conformanceKit(): Promise<ConformanceKit> {
     test,
     krd: {
       certificate,
+      caCertificate: terminalCa.certificate,
       nonce() {
         const nonce = randomBytes(16);
         outstanding.add(nonce.toString('hex'));

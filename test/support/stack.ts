@@ -92,9 +92,14 @@ export class Stack {
     return stack;
   }
 
+  /** The token of the first operator. */
+  get token(): string {
+    return readFileSync(this.tokenFile, 'utf8').trim();
+  }
+
   /** The REST API with the operator token. */
   get api(): Api {
-    return openApi(this.httpUrl, readFileSync(this.tokenFile, 'utf8').trim());
+    return openApi(this.httpUrl, this.token);
   }
 
   /** Makes the BDKs and the profile of `npm start`, and starts a fleet with it; `more` are arguments of terminal-sim. */

@@ -7,7 +7,12 @@ import { openDataSource } from './data-source.ts';
 
 const int8Array = 1016 as typeof pg.types.builtins.INT8; // int8[], which pg-types does not name
 const textsOf = pg.types.getTypeParser(int8Array) as (text: string) => string[];
+// int8 and int8[] as bigint: pg's defaults are strings.
+const INT8_ARRAY = 1016;
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => BigInt(text));
+pg.types.setTypeParser(INT8_ARRAY as never, (text: string) =>
+  text.slice(1, -1).split(',').filter(Boolean).map(BigInt),
+);
 pg.types.setTypeParser(int8Array, (text) => textsOf(text).map(BigInt));
 
 /** One connection's view: everything sent through it belongs to the same transaction. */

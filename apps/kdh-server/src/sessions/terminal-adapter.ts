@@ -36,4 +36,5 @@ export class TerminalAdapter implements WebSocketAdapter<TerminalListener, Termi
 
   /** The listener closes itself before the application shuts down, so that terminals are told. */
   close(): void {}
+  dispose(): void {}
 }

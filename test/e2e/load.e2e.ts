@@ -1,0 +1,204 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { TransferPage } from '../../apps/kdh-server/src/audit/transfers.schemas.ts';
+import { expectInvariants, heldKeys } from '../support/history.ts';
+import { Stack } from '../support/stack.ts';
+
+const TERMINALS = 6;
+
+describe('a fleet gets its keys', () => {
+  let stack: Stack;
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(`${stack.httpUrl}/api/v1${path}`, {
+      headers: { authorization: `Bearer ${stack.token}`, ...headers },
+    });
+
+  beforeAll(async () => {
+    stack = await Stack.start();
+    await stack.startFleet(TERMINALS, ['--oracle', join(stack.folder, 'oracle.jsonl')]);
+    await stack.until(
+      'every load is confirmed',
+      async () => (await stack.status()).loads.confirmed === TERMINALS,
+    );
+  }, 120_000);
+  afterAll(() => stack.stop());
+
+  test('every terminal holds a PIN and a DATA key of its own; the invariants hold', async () => {
+    await stack.until(
+      'the oracle is written',
+      () => heldKeys(join(stack.folder, 'oracle.jsonl')).length === 2 * TERMINALS,
+    );
+    const held = heldKeys(join(stack.folder, 'oracle.jsonl'));
+    expect(new Set(held.map((key) => key.slot))).toEqual(new Set(['PIN', 'DATA']));
+    await expectInvariants(stack.databaseUrl, held);
+  });
+
+  test('the transfer record of a load says all that an auditor asks for', async () => {
+    const page = (await (await get('/transfers?terminal=SIM-000001')).json()) as TransferPage;
+    expect(page.transfers.map((transfer) => [transfer.kind, transfer.attemptNumber, transfer.state])).toEqual(
+      [
+        ['KEYS', 2, 'CONFIRMED'],
+        ['KBPK', 1, 'CONFIRMED'],
+      ],
+    );
+    const [keys, kbpk] = page.transfers;
+    const hash = expect.stringMatching(/^[0-9A-F]{64}$/);
+    const kcv = expect.stringMatching(/^[0-9A-F]{6}$/);
+    expect(keys).toMatchObject({
+      requestedBy: 'terminal:SIM-000001',
+      terminal: {
+        serial: 'SIM-000001',
+        tlsCertificateFingerprint: hash,
+        krdCertificateFingerprint: hash,
+        signingCertificateFingerprint: hash,
+        firmware: expect.any(String),
+      },
+      profile: { name: 'PIN and data', version: 1 },
+      hsm: expect.stringContaining('payShield'),
+      sessionEpochs: [1],
+      planHash: hash,
+      keys: [
+        {
+          slot: 'KBPK-TDES',
+          usage: 'K1',
+          algorithm: 'T3',
+          header: expect.stringMatching(/^D\d{4}K1TB00E0000/),
+          ksn: null,
+        },
+        {
+          slot: 'PIN',
+          usage: 'B1',
+          algorithm: 'A128',
+          wrapMethod: 'TR-31',
+          wrappedUnder: 'KBPK-AES',
+          kbpkKcv: kcv,
+          header: expect.stringMatching(/^D\d{4}B1AX00N/),
+          ksn: expect.stringMatching(/^[0-9A-F]{16}00000000$/),
+          bdkKcv: kcv,
+          sha256: hash,
+          kcvExpected: kcv,
+          resultCode: 0,
+        },
+        {
+          slot: 'DATA',
+          usage: 'B1',
+          algorithm: 'T2',
+          wrappedUnder: 'KBPK-TDES',
+          header: expect.stringMatching(/^B\d{4}B1TX00N/),
+          ksn: expect.stringMatching(/^[0-9A-F]{20}$/),
+        },
+      ],
+    });
+    for (const key of keys!.keys) expect(key.kcvReported).toBe(key.kcvExpected);
+    expect(kbpk).toMatchObject({
+      keys: [{ slot: 'KBPK-AES', wrapMethod: 'TR-34', sha256: hash, kcvExpected: kcv }],
+    });
+    expect(Object.keys(keys!.times)).toEqual(
+      expect.arrayContaining([
+        'REQUESTED',
+        'APPROVED',
+        'KSN_RESERVED',
+        'DERIVING',
+        'WRAPPED',
+        'SENT',
+        'CONFIRMED',
+      ]),
+    );
+  });
+
+  test('transfer records in keyset pages, each once, newest first', async () => {
+    const seen: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const query: string = cursor ? `&cursor=${cursor}` : '';
+      const page = (await (await get(`/transfers?limit=5${query}`)).json()) as TransferPage;
+      seen.push(...page.transfers.map((transfer) => transfer.attemptId));
+      cursor = page.next;
+    }
+    expect(seen).toHaveLength(2 * TERMINALS);
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  test('filters by state, BDK, KSN and time', async () => {
+    const all = ((await (await get('/transfers?limit=100')).json()) as TransferPage).transfers;
+    const ids = async (query: string) =>
+      ((await (await get(`/transfers?limit=100&${query}`)).json()) as TransferPage).transfers.map(
+        (t) => t.attemptId,
+      );
+    const pin = all.find((t) => t.kind === 'KEYS')!.keys.find((key) => key.slot === 'PIN')!;
+    expect(await ids(`ksn=${pin.ksn}`)).toEqual([
+      all.find((t) => t.keys.some((k) => k.ksn === pin.ksn))!.attemptId,
+    ]);
+    expect(await ids(`bdkId=${pin.bdkId}`)).toHaveLength(TERMINALS);
+    expect(await ids('state=FAILED')).toEqual([]);
+    expect(await ids(`from=${all[3]!.requestedAt}`)).toEqual(expect.arrayContaining([all[3]!.attemptId]));
+    expect(await ids('to=2020-01-01T00:00:00Z')).toEqual([]);
+  });
+
+  test('CSV: one line for each key, by format or by Accept', async () => {
+    const byFormat = await get('/transfers?format=csv&terminal=SIM-000002');
+    expect(byFormat.headers.get('content-type')).toContain('text/csv');
+    const lines = (await byFormat.text()).trimEnd().split('\r\n');
+    expect(lines).toHaveLength(1 + 3 + 1);
+    expect(lines[0]).toContain('attempt_id,load_id');
+    const byAccept = await get('/transfers?terminal=SIM-000002', { accept: 'text/csv' });
+    expect((await byAccept.text()).trimEnd().split('\r\n')).toEqual(lines);
+  });
+
+  test('bad searches are refused with a code and what to do', async () => {
+    for (const query of [
+      'limit=0',
+      'state=NOPE',
+      'ksn=xyz',
+      'cursor=bogus',
+      'nonsense=1',
+      'from=yesterday',
+    ]) {
+      const response = await get(`/transfers?${query}`);
+      expect([query, response.status]).toEqual([query, 400]);
+      expect(response.headers.get('content-type')).toContain('application/problem+json');
+      expect(await response.json()).toMatchObject({
+        status: 400,
+        code: expect.stringMatching(/VALIDATION|CURSOR/),
+      });
+    }
+  });
+
+  test('nothing but health is answered without a token', async () => {
+    for (const path of ['/transfers', '/bdks', '/profiles', '/terminals', '/status']) {
+      const response = await fetch(`${stack.httpUrl}/api/v1${path}`);
+      expect([path, response.status]).toEqual([path, 401]);
+      expect(await response.json()).toMatchObject({ code: 'TOKEN_REQUIRED' });
+    }
+    expect((await fetch(`${stack.httpUrl}/api/v1/health`)).status).toBe(200);
+    expect(await (await fetch(`${stack.httpUrl}/api/v1/ready`)).json()).toMatchObject({ ready: true });
+  });
+
+  test('a further load needs a reason, gives new KSNs, and each attempt is told', async () => {
+    const [terminal] = await stack.api.get<{ id: string }[]>('/terminals?serial=SIM-000003');
+    const load = await stack.api.post<{ id: string }>('/loads', {
+      terminalId: terminal!.id,
+      reason: 'repair return',
+    });
+    await stack.until('the second load is confirmed', async () => {
+      const { attempts } = await stack.api.get<{ attempts: { state: string }[] }>(`/loads/${load.id}`);
+      return attempts[0]?.state === 'CONFIRMED';
+    });
+    const page = (await (await get('/transfers?terminal=SIM-000003')).json()) as TransferPage;
+    expect(page.transfers.map((t) => [t.attemptNumber, t.reason])).toEqual([
+      [3, 'repair return'],
+      [2, null],
+      [1, null],
+    ]);
+    await stack.until('the oracle is written again', () => {
+      const pin = page.transfers[0]!.keys.find((key) => key.slot === 'PIN');
+      return heldKeys(join(stack.folder, 'oracle.jsonl')).some((key) => key.ksn === pin?.ksn);
+    });
+    await expectInvariants(stack.databaseUrl, heldKeys(join(stack.folder, 'oracle.jsonl')));
+  });
+
+  test('logs carry the attempt and no key block', () => {
+    const logs = Object.values(stack.logs()).join('\n');
+    expect(logs).toMatch(/"event":"result.recorded","attempt":"[0-9a-f-]{36}"/);
+    expect(logs).not.toMatch(/[BD]\d{4}(B1|K1)[AT][XB]/);
+  });
+});
