@@ -4,7 +4,6 @@
  */
 
 export {
-  type BindingToken,
   type CaRebind,
   type CaUnbind,
   type KdhRebind,
