@@ -20,7 +20,7 @@ export interface PostgresBinaries {
  */
 export function postgresBinaries(home: string): PostgresBinaries {
   const native = nativeFolder();
-  const linkFolder = hydrateLinks(native, home);
+  const libraries = hydrateLinks(native, home);
   const user = postgresUser(join(native, 'bin', 'postgres'), home);
   const libraryPath = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH';
   return {
@@ -29,7 +29,7 @@ export function postgresBinaries(home: string): PostgresBinaries {
       const env = {
         PATH: process.env['PATH'],
         LC_ALL: 'C',
-        ...(linkFolder && { [libraryPath]: linkFolder }),
+        ...(libraries && { [libraryPath]: libraries }),
       };
       return { file: file!, args: rest, env, cwd: home, ...user.ids };
     },
@@ -54,7 +54,7 @@ function nativeFolder(): string {
 /**
  * npm packages hold no symbolic links, so the package lists those between its libraries in `pg-symlinks.json` and
  * makes them in an install script. Where scripts are off (our .npmrc) this does it; a read-only tree gets them in
- * `home`, and then the folder is returned that the library path must name.
+ * `home`, and then the library path is returned by which they are found.
  */
 function hydrateLinks(native: string, home: string): string | undefined {
   const list = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as unknown;
@@ -71,7 +71,7 @@ function hydrateLinks(native: string, home: string): string | undefined {
     const folder = join(home, 'lib');
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     for (const { source, target } of links) linkOnce(source, join(folder, basename(target)));
-    return folder;
+    return `${folder}:${join(native, 'lib')}`;
   }
 }
 

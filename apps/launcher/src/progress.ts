@@ -30,7 +30,7 @@ function redrawn(screen: Screen): Progress {
   return {
     show: (state, seconds) => {
       const full = seconds === undefined ? state : `${state} (${seconds.toFixed(0)} s)`;
-      const line = full.slice(0, (screen.columns ?? 80) - 1); // one that wraps could not be drawn over
+      const line = full.slice(0, (screen.columns || 80) - 1); // one that wraps could not be drawn over
       if (line !== drawn) screen.write(`${clearLine}${line}`);
       drawn = line;
     },
