@@ -26,7 +26,7 @@ export function checkKey(read: ReadHeader, key: Uint8Array, kbpk: Uint8Array, fi
   const weaker = strength !== undefined && strength > kbpkStrength;
   if (weaker) {
     const message = `a key of ${strength} bits of strength under a KBPK of ${kbpkStrength}`;
-    findings.push(finding('TR31_KBPK_WEAKER', 0, 1, message));
+    findings.push(finding('TR31_KBPK_WEAKER', 7, 8, message));
   }
 
   for (const block of read.optionalBlocks) {

@@ -68,15 +68,38 @@ const headerRules = {
   TR31_KS_AES: 'X9.143:2021, 6.3.6.8', // KS where AES DUKPT has IK
 } as const;
 
-/** `_CONTENT`: the data of the block are wrong in themselves. `_FIT`: the block does not belong with this header. */
-type OptionalBlockRule =
-  | `TR31_${'AL' | 'BI' | 'CT' | 'DA' | 'FL' | 'HM' | 'IK' | 'KC' | 'KP' | 'KS' | 'KV' | 'LB' | 'PK' | 'TC' | 'TS' | 'WP' | '10'}_CONTENT`
-  | `TR31_${'AL' | 'BI' | 'CT' | 'DA' | 'HM' | 'IK' | 'KC' | 'KP' | 'KS'}_FIT`;
+const contentIds = [
+  'AL',
+  'BI',
+  'CT',
+  'DA',
+  'FL',
+  'HM',
+  'IK',
+  'KC',
+  'KP',
+  'KS',
+  'KV',
+  'LB',
+  'PK',
+  'TC',
+  'TS',
+  'WP',
+  '10',
+] as const;
+const fitIds = ['AL', 'BI', 'CT', 'DA', 'HM', 'IK', 'KC', 'KP', 'KS'] as const;
+
+/** `_CONTENT`: the data of the block are wrong in themselves. `_FIT`: the block does not belong in this header. */
+export type OptionalBlockCode =
+  | `TR31_${(typeof contentIds)[number]}_CONTENT`
+  | `TR31_${(typeof fitIds)[number]}_FIT`;
 
 export type StructuralCode = keyof typeof structuralRules;
 export type TrustCode = keyof typeof trustRules;
 export type HeaderCode = keyof typeof headerRules;
-export type FindingCode = StructuralCode | TrustCode | HeaderCode | OptionalBlockRule;
+export type FindingCode = StructuralCode | TrustCode | HeaderCode | OptionalBlockCode;
+
+const clauses = { ...structuralRules, ...trustRules, ...headerRules };
 
 /** Makes a finding of a rule that is not about one kind of optional block. */
 export function finding(
@@ -85,12 +108,18 @@ export function finding(
   end: number,
   message: string,
 ): Finding {
-  const clause = { ...structuralRules, ...trustRules, ...headerRules }[code];
-  return { code, clause, at: { start, end }, message };
+  return { code, clause: clauses[code], at: { start, end }, message };
 }
 
-export const headerCodes = Object.keys(headerRules) as HeaderCode[];
+export const structuralCodes = Object.keys(structuralRules) as StructuralCode[];
+export const trustCodes = Object.keys(trustRules) as TrustCode[];
+/** All that a lenient reader may let pass. */
+export const passableCodes: readonly FindingCode[] = [
+  ...(Object.keys(headerRules) as HeaderCode[]),
+  ...contentIds.map((id) => `TR31_${id}_CONTENT` as const),
+  ...fitIds.map((id) => `TR31_${id}_FIT` as const),
+];
 
-export function isStructural(code: FindingCode): code is StructuralCode {
+export function isStructural({ code }: Finding): boolean {
   return Object.hasOwn(structuralRules, code);
 }

@@ -7,9 +7,11 @@ const longestKeyBlock = 9999;
 const mostOptionalBlocks = 99;
 
 /**
- * The characters of a header, optional blocks included, for a key block of `keyBlockLength` characters. Writes the
- * fields as they are: `parseHeader` is the check. ANSI X9.143:2021, 6.2, table 1:
+ * The characters of a header, optional blocks included, for a key block of `keyBlockLength` characters.
+ * ANSI X9.143:2021, 6.2, table 1:
  * version(1) length(4) usage(2) algorithm(1) mode(1) key version(2) exportability(1) count(2) context(1) reserved(1)
+ * The values are written as they are, `parseHeader` is their check. Throws Tr31Error: TR31_ARGUMENT for a field that
+ * has not its number of characters, TR31_BLOCK_TOO_LONG.
  */
 export function formatHeader(header: KeyBlockHeader, keyBlockLength: number): string {
   const { optionalBlocks } = header;
@@ -21,15 +23,15 @@ export function formatHeader(header: KeyBlockHeader, keyBlockLength: number): st
     );
   }
   let text =
-    header.versionId +
+    field(header, 'versionId', 1) +
     decimal(keyBlockLength, 4) +
-    header.keyUsage +
-    header.algorithm +
-    header.modeOfUse +
-    header.keyVersion +
-    header.exportability +
+    field(header, 'keyUsage', 2) +
+    field(header, 'algorithm', 1) +
+    field(header, 'modeOfUse', 1) +
+    field(header, 'keyVersion', 2) +
+    field(header, 'exportability', 1) +
     decimal(optionalBlocks.length, 2) +
-    header.keyContext +
+    field(header, 'keyContext', 1) +
     '0'; // reserved
   for (const block of optionalBlocks) text += formatOptionalBlock(block);
   return text;
@@ -37,4 +39,15 @@ export function formatHeader(header: KeyBlockHeader, keyBlockLength: number): st
 
 function decimal(value: number, digits: number): string {
   return value.toString().padStart(digits, '0');
+}
+
+/** A field of another length would move all that follow it: another header than the one that was asked for. */
+export function field<Name extends string>(
+  header: Record<Name, string>,
+  name: Name,
+  characters: number,
+): string {
+  const value = header[name];
+  if (value.length === characters) return value;
+  throw new Tr31Error('TR31_ARGUMENT', `${name} is ${characters} characters, got ${value.length}`);
 }

@@ -1,3 +1,4 @@
+import { Tr31Error } from './errors.ts';
 import { type Finding, finding } from './findings.ts';
 import { firstLowerCase } from './hex.ts';
 
@@ -105,8 +106,17 @@ function readHex(text: string, start: number, digits: number): number | undefine
     : undefined;
 }
 
-/** Writes one block, in the extended form of X9.143 only where the data need it. */
+/**
+ * Writes one block, in the extended form of X9.143 only where the data need it. Throws TR31_ARGUMENT for an ID that is
+ * not two characters.
+ */
 export function formatOptionalBlock(block: OptionalBlock): string {
+  if (block.id.length !== 2) {
+    throw new Tr31Error(
+      'TR31_ARGUMENT',
+      `the ID of an optional block is 2 characters, got ${block.id.length}`,
+    );
+  }
   const short = block.data.length + 4;
   if (short <= 0xff) return `${block.id}${hex(short, 2)}${block.data}`;
   return `${block.id}0004${hex(block.data.length + 10, 4)}${block.data}`;

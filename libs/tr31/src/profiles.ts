@@ -1,13 +1,14 @@
 /** What a reader lets pass. Authentication and policy are separate: a block with a good MAC can still be wrong. */
 import { Tr31Error } from './errors.ts';
-import { type Finding, type FindingCode, type HeaderCode, headerCodes, isStructural } from './findings.ts';
-import { type OptionalBlockId, optionalBlockKinds } from './optional-block-kinds.ts';
+import {
+  type Finding,
+  type FindingCode,
+  isStructural,
+  passableCodes,
+  type StructuralCode,
+} from './findings.ts';
 
 export type ProfileName = 'strict' | 'tr31-2018' | 'payshield' | 'ibm-dk' | 'iso20038' | 'lenient';
-
-const optionalBlockCodes = (Object.keys(optionalBlockKinds) as OptionalBlockId[]).flatMap(
-  (id) => [`TR31_${id}_CONTENT`, `TR31_${id}_FIT`] as FindingCode[],
-);
 
 /**
  * The findings that each profile lets pass, and nothing else: what `strict`, that is ANSI X9.143:2021, refuses and the
@@ -31,24 +32,22 @@ export const profiles: Readonly<Record<ProfileName, readonly FindingCode[]>> = {
   /** Obfuscation is optional, and the algorithm letter says the hash family of an HMAC key. */
   iso20038: ['TR31_NOT_OBFUSCATED', 'TR31_ALGORITHM_HMAC_HASH'],
   /** Everything that can be taken apart and authenticated. */
-  lenient: [...headerCodes, ...optionalBlockCodes],
+  lenient: passableCodes,
 };
 
 export interface ProfileOptions {
   /** Default `strict`. */
   profile?: ProfileName;
   /** Findings to let pass in this call only, besides those of the profile: an override that says its name. */
-  letPass?: readonly (HeaderCode | 'TR31_KBPK_WEAKER')[];
+  letPass?: readonly Exclude<FindingCode, StructuralCode>[];
 }
 
 /** Throws Tr31Error with all findings that the profile does not let pass; returns the others, the deviations met. */
 export function judge(findings: Finding[], options: ProfileOptions = {}): Finding[] {
   if (findings.length === 0) return findings;
   const { profile = 'strict', letPass = [] } = options;
-  const allowed = profiles[profile];
-  const refused = findings.filter(
-    ({ code }) => !allowed.includes(code) && !(letPass as readonly FindingCode[]).includes(code),
-  );
+  const allowed: readonly FindingCode[] = [...profiles[profile], ...letPass];
+  const refused = findings.filter((found) => isStructural(found) || !allowed.includes(found.code));
   const [first] = refused;
   if (!first) return findings;
   const others = refused.length > 1 ? ` (and ${refused.length - 1} more)` : '';
@@ -57,7 +56,5 @@ export function judge(findings: Finding[], options: ProfileOptions = {}): Findin
 
 /** Throws Tr31Error if a finding left the block impossible to follow, whatever the profile. */
 export function refuseBrokenStructure(findings: Finding[]): void {
-  if (findings.some(({ code }) => isStructural(code))) {
-    judge(findings.filter(({ code }) => isStructural(code)));
-  }
+  if (findings.some(isStructural)) judge(findings.filter(isStructural));
 }

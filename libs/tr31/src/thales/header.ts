@@ -1,5 +1,6 @@
 import { Tr31Error } from '../errors.ts';
 import type { Finding } from '../findings.ts';
+import { field } from '../format.ts';
 import {
   formatOptionalBlock,
   type OptionalBlock,
@@ -81,20 +82,19 @@ export function parseThalesHeader(block: Uint8Array | string): ParsedThalesHeade
   };
 }
 
-/** Writes the header for a block of `keyBlockLength` characters; `parseThalesHeader` is the check. */
+/** Writes the header for a block of `keyBlockLength` characters, as `formatHeader` does; `parseThalesHeader` checks. */
 export function formatThalesHeader(header: ThalesHeader, keyBlockLength: number): string {
-  const { versionId, keyUsage, algorithm, modeOfUse, keyVersion, exportability, lmkId, optionalBlocks } =
-    header;
+  const { optionalBlocks } = header;
   return [
-    versionId,
+    field(header, 'versionId', 1),
     keyBlockLength.toString().padStart(4, '0'),
-    keyUsage,
-    algorithm,
-    modeOfUse,
-    keyVersion,
-    exportability,
+    field(header, 'keyUsage', 2),
+    field(header, 'algorithm', 1),
+    field(header, 'modeOfUse', 1),
+    field(header, 'keyVersion', 2),
+    field(header, 'exportability', 1),
     optionalBlocks.length.toString().padStart(2, '0'),
-    lmkId,
+    field(header, 'lmkId', 2),
     ...optionalBlocks.map(formatOptionalBlock),
   ].join('');
 }
