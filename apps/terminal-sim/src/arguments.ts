@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { TerminalSimError } from './errors.ts';
 import type { FleetOptions } from './fleet.ts';
-import { misbehaviours, parseMisbehaviour } from './misbehaviour.ts';
+import { misbehaviourForms, parseMisbehaviour } from './misbehaviour.ts';
 
 export const help = `Simulated payment terminals.
 
@@ -17,13 +17,11 @@ export const help = `Simulated payment terminals.
   --oracle FILE        for tests: keeps SHA-256 digests of all initial keys in FILE
 
 Misbehaviour: on every connection or the first so many, of every terminal or one.
-${Object.entries(misbehaviours)
-  .map(([name, { argument, does }]) => `  ${(argument ? `${name}=${argument}` : name).padEnd(27)}${does}`)
-  .join('\n')}
+${misbehaviourForms.map(([form, does]) => `  ${form.padEnd(27)}${does}`).join('\n')}
 `;
 
 /** What the command line asks for. */
-export type Arguments = Omit<FleetOptions, 'store' | 'log'> & {
+export type Arguments = Omit<FleetOptions, 'store' | 'log' | 'random'> & {
   readonly state: string;
   readonly debug: boolean;
 };

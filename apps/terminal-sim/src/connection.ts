@@ -9,13 +9,14 @@ import {
   type Received,
 } from '@openkdh/terminal-protocol';
 import WebSocket, { type RawData } from 'ws';
+import { TerminalSimError } from './errors.ts';
 import { clientTls, resultSigner } from './identity.ts';
 import type { Log } from './log.ts';
 import type { Behaviour } from './misbehaviour.ts';
 import type { ConnectionEnd } from './reconnect.ts';
 import type { TerminalRecord } from './record.ts';
 import type { Store } from './store.ts';
-import { type Conversation, type Decision, hello, receive } from './terminal.ts';
+import { type Conversation, type Decision, eraseReplaced, hello, receive, signReport } from './terminal.ts';
 
 /** What a connection needs, and whom it tells. */
 export interface ConnectionOptions {
@@ -30,7 +31,7 @@ export interface ConnectionOptions {
   /** Called once: the connection is over or could not be made. */
   onEnd(end: ConnectionEnd, lastedMs: number): void;
   /** A commit failed: a terminal without its flash can do nothing more. */
-  onFailure(error: unknown): void;
+  onFailure(error: TerminalSimError): void;
 }
 
 /** From the TCP connection to the upgrade. */
@@ -47,13 +48,15 @@ export class Connection {
   readonly #session = openSession('terminal');
   #socket: WebSocket | undefined;
   #conversation: Conversation = { epoch: 0 };
-  #sign: ((bytes: Uint8Array) => Uint8Array) | undefined;
+  #signer: ((bytes: Uint8Array) => Uint8Array) | undefined;
   #mailbox: Promise<void> = Promise.resolve();
   #openedAt: number | undefined;
   #heardAt = performance.now();
   #pingMs: number = protocolLimits.pingMs;
   #kick: Kick | undefined;
   #failure = 'closed during the handshake';
+  /** What waits in the mailbox is left unread. */
+  #isDeaf = false;
   #ended = false;
 
   constructor(options: ConnectionOptions) {
@@ -99,6 +102,7 @@ export class Connection {
   /** Ends the connection without a word. */
   abort(reason: string): void {
     this.#failure = reason;
+    this.#isDeaf = true;
     if (this.#socket) this.#socket.terminate();
     else this.#end({ kind: 'failed', reason });
   }
@@ -135,16 +139,16 @@ export class Connection {
       this.#failure = error.message;
     });
     socket.on('close', (closeCode) => {
-      const end: ConnectionEnd =
-        this.#openedAt === undefined
-          ? { kind: 'failed', reason: this.#failure }
-          : { kind: 'closed', closeCode, ...(this.#kick && { kick: this.#kick }) };
-      this.#end(end);
+      // What came before the end is still handled: keys are stored, and a KICK says when to come back.
+      this.#mailbox = this.#mailbox.then(() => {
+        if (this.#openedAt === undefined) this.#end({ kind: 'failed', reason: this.#failure });
+        else this.#end({ kind: 'closed', closeCode, ...(this.#kick && { kick: this.#kick }) });
+      });
     });
   }
 
   async #take(data: RawData, isBinary: boolean): Promise<void> {
-    if (this.#ended) return;
+    if (this.#isDeaf) return;
     const { behaviour } = this.#options;
     try {
       if (isBinary)
@@ -156,7 +160,8 @@ export class Connection {
       else if (action === 'disconnect') this.abort(`told to disconnect at ${message.t}`);
     } catch (error) {
       if (error instanceof ProtocolError) this.#refuse(error);
-      else this.#options.onFailure(error);
+      else if (error instanceof TerminalSimError) this.#options.onFailure(error);
+      else this.#fault(error as Error);
     }
   }
 
@@ -168,11 +173,14 @@ export class Connection {
     if (message.t === 'ERROR') log('warn', 'kdh-error', message.b.name, { serial, ...message.b });
     const decision = await this.#decide(message);
     if (decision.record) {
+      const before = this.#record;
       await store.commit(serial, decision.record);
+      eraseReplaced(before, this.#record);
       this.#options.onStored(message);
     }
     this.#conversation = { ...this.#conversation, ...decision.conversation };
     this.#send(decision.send ?? []);
+    if (message.t === 'KICK') this.close();
   }
 
   #decide(message: Received<KdhMessage>): Promise<Decision> {
@@ -181,13 +189,16 @@ export class Connection {
     return receive(terminal, message, {
       now: new Date(),
       randomBytes,
-      sign: (bytes) => {
-        this.#sign ??= resultSigner(this.#record);
-        return behaviour.signature(this.#sign(bytes));
-      },
+      sign: (bytes) => behaviour.signature(this.#sign(bytes)),
       keyBlock: behaviour.keyBlock,
       report: behaviour.report,
     });
+  }
+
+  /** The key is read from its encoding at its first use only: that costs more than a signature. */
+  #sign(bytes: Uint8Array): Uint8Array {
+    this.#signer ??= resultSigner(this.#record);
+    return this.#signer(bytes);
   }
 
   get #record(): TerminalRecord {
@@ -197,7 +208,9 @@ export class Connection {
   #send(messages: NonNullable<Decision['send']>): void {
     const { serial, behaviour, log } = this.#options;
     for (const { message: due, re } of messages) {
-      const leaving = behaviour.leaving(due);
+      const leaving = behaviour.leaving(due, (report) =>
+        signReport(report, serial, (bytes) => this.#sign(bytes)),
+      );
       if (leaving === 'disconnect') return this.abort(`told to disconnect at ${due.t}`);
       for (const message of leaving) {
         const frame = this.#session.send(message, { re });
@@ -213,6 +226,13 @@ export class Connection {
     log('warn', 'refused-message', error.message, { serial, code: error.code });
     this.#socket?.send(this.#session.sendError(error));
     if (error.fatal) this.#socket?.close(error.closeCode);
+  }
+
+  /** A fault of ours in one terminal must not take the others along. */
+  #fault(error: Error): void {
+    const { serial, log } = this.#options;
+    log('error', 'fault', error.message, { serial, stack: error.stack });
+    this.abort('a fault of the simulator');
   }
 
   #end(end: ConnectionEnd): void {

@@ -24,6 +24,8 @@ export interface FleetOptions {
   readonly oracleFile?: string;
   readonly store: Store<TerminalRecord>;
   readonly log: Log;
+  /** Jitter of reconnections: a number from 0 to 1. */
+  random(): number;
 }
 
 const enrolmentsAtATime = 8;
@@ -170,9 +172,9 @@ export class Fleet {
 
   #ended(member: Member, end: ConnectionEnd, lastedMs: number): void {
     const { serial } = member;
-    const { log } = this.#options;
+    const { log, random } = this.#options;
     member.connection = undefined;
-    const next = nextConnection(end, member.failures, lastedMs, Math.random());
+    const next = nextConnection(end, member.failures, lastedMs, random());
     if ('stop' in next) {
       member.connectAt = Number.POSITIVE_INFINITY;
       log('warn', 'off', `the terminal stays off: ${next.stop}`, { serial, ...end });

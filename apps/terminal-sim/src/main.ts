@@ -10,18 +10,14 @@ import { Store } from './store.ts';
 async function run({ state, debug, ...options }: Arguments): Promise<void> {
   const log = jsonLog((line) => process.stdout.write(line), debug ? 'debug' : 'info');
   const store = await Store.open<TerminalRecord>(state);
-  const fleet = new Fleet({ ...options, store, log });
+  const fleet = new Fleet({ ...options, store, log, random: Math.random });
   process.once('SIGTERM', () => fleet.stop());
   process.once('SIGINT', () => fleet.stop());
-  if (process.env['OPENKDH_PARENT_WATCH'] === '1') {
-    process.stdin
-      .resume()
-      .once('end', () => fleet.stop())
-      .unref();
-  }
+  if (process.env['OPENKDH_PARENT_WATCH'] === '1') process.stdin.resume().once('end', () => fleet.stop());
   try {
     await fleet.run();
   } finally {
+    process.stdin.destroy(); // it would keep this process alive
     await store.close();
   }
 }

@@ -1,4 +1,4 @@
-import type { KdhMessage, SlotResult, TerminalMessage } from '@openkdh/terminal-protocol';
+import type { KdhMessage, LoadResult, SlotResult, TerminalMessage } from '@openkdh/terminal-protocol';
 import { endpointPath, protocolLimits, subprotocol } from '@openkdh/terminal-protocol';
 import { TerminalSimError } from './errors.ts';
 import type { Report } from './terminal.ts';
@@ -20,8 +20,11 @@ export interface Behaviour {
   report(report: Report): Report;
   /** The signature of a result. */
   signature(signature: Uint8Array): Uint8Array;
-  /** What is sent for a message that is due; what it had to store is stored. */
-  leaving(message: TerminalMessage): readonly TerminalMessage[] | 'disconnect';
+  /** What is sent for a message that is due; what it had to store is stored. `sign` makes a result of a report. */
+  leaving(
+    message: TerminalMessage,
+    sign: (report: Report) => LoadResult,
+  ): readonly TerminalMessage[] | 'disconnect';
   /** What is written for a frame, text or binary. */
   frames(frame: string, type: TerminalMessage['t']): readonly (string | Uint8Array)[];
 }
@@ -43,8 +46,8 @@ export const honest: Behaviour = {
 
 interface Misbehaviour {
   readonly does: string;
-  /** What stands after the `=`, where something must. */
-  readonly argument?: string;
+  /** What stands after the `=`, and what is taken when nothing does. */
+  readonly argument?: { readonly name: string; readonly otherwise?: string };
   /** Made anew for each connection, so that it can count what it did. Undefined: not a possible argument. */
   make(argument: string): Partial<Behaviour> | undefined;
 }
@@ -81,7 +84,7 @@ export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   },
   slow: {
     does: 'waits so many milliseconds before it looks at each message',
-    argument: 'MS',
+    argument: { name: 'MS', otherwise: '2000' },
     make: (argument) => (/^[1-9]\d{0,5}$/.test(argument) ? { delayMs: Number(argument) } : undefined),
   },
   'wrong-serial': {
@@ -90,7 +93,7 @@ export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   },
   'disconnect-at': {
     does: 'drops the connection in place of handling, or of sending, a message of this type',
-    argument: 'TYPE',
+    argument: { name: 'TYPE' },
     make: (argument) =>
       /^[A-Z_]+$/.test(argument)
         ? {
@@ -104,18 +107,12 @@ export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
     make: () => ({ frames: (frame, type) => (type === 'HELLO' ? [frame] : [frame, frame]) }),
   },
   'out-of-order': {
-    does: 'sends its second and third frame in each other’s place',
-    make: () => {
-      const held: string[] = [];
-      let sent = 0;
-      return {
-        frames: (frame) => {
-          sent += 1;
-          if (sent === 2) held.push(frame);
-          return sent === 2 ? [] : [frame, ...held.splice(0)];
-        },
-      };
-    },
+    does: 'numbers its frames after HELLO as if one had been lost',
+    make: () => ({
+      frames: (frame, type) => [
+        type === 'HELLO' ? frame : frame.replace(/"seq":(\d+)/, (_, seq) => `"seq":${Number(seq) + 1}`),
+      ],
+    }),
   },
   garbage: {
     does: 'sends text that is no JSON before its first frame after HELLO',
@@ -155,11 +152,11 @@ export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
     }),
   },
   'conflicting-result': {
-    does: 'sends every result twice, the second time with other KCVs under the same signature',
+    does: 'sends every result twice, the second time with other KCVs, both well signed',
     make: () => ({
-      leaving: onType('LOAD_RESULT', (b) => [
+      leaving: onType('LOAD_RESULT', (b, sign) => [
         { t: 'LOAD_RESULT', b },
-        { t: 'LOAD_RESULT', b: { ...b, results: b.results.map(withWrongKcv) } },
+        { t: 'LOAD_RESULT', b: sign({ ...b, results: b.results.map(withWrongKcv) }) },
       ]),
     }),
   },
@@ -211,25 +208,23 @@ export interface Misdemeanour {
   readonly connections: number;
 }
 
-/** Reads `NAME[=ARGUMENT][*CONNECTIONS][@SERIAL]`. Errors: BAD_ARGUMENT. */
+/** Every name with the argument that it takes, as it is written on the command line. */
+export const misbehaviourForms: readonly (readonly [form: string, does: string])[] = Object.entries(
+  misbehaviours,
+).map(([name, { argument, does }]) => [argument ? `${name}=${argument.name}` : name, does]);
+
+/** Reads `NAME[=ARGUMENT][*CONNECTIONS][@SERIAL]`. @throws TerminalSimError BAD_ARGUMENT */
 export function parseMisbehaviour(text: string): Misdemeanour {
   const parts = /^([a-z-]+)(?:=([A-Za-z0-9_-]+))?(?:\*([1-9]\d{0,5}))?(?:@([A-Z0-9-]+))?$/.exec(text);
-  const [, name = '', argument, connections, serial] = parts ?? [];
-  const misbehaviour = Object.hasOwn(misbehaviours, name) ? misbehaviours[name]! : undefined;
-  if (!misbehaviour || (argument === undefined) !== (misbehaviour.argument === undefined)) {
-    const known = Object.entries(misbehaviours).map(([key, row]) =>
-      row.argument ? `${key}=${row.argument}` : key,
-    );
-    throw new TerminalSimError('BAD_ARGUMENT', `--misbehave: one of ${known.join(', ')} expected`);
-  }
-  if (!misbehaviour.make(argument ?? '')) {
-    throw new TerminalSimError(
-      'BAD_ARGUMENT',
-      `--misbehave ${name}: ${misbehaviour.argument} expected after =`,
-    );
+  const [, name = '', given, connections, serial] = parts ?? [];
+  const misbehaviour = Object.hasOwn(misbehaviours, name) ? misbehaviours[name] : undefined;
+  const argument = given ?? misbehaviour?.argument?.otherwise ?? '';
+  if (!misbehaviour?.make(argument) || (given !== undefined && !misbehaviour.argument)) {
+    const forms = misbehaviourForms.map(([form]) => form).join(', ');
+    throw new TerminalSimError('BAD_ARGUMENT', `--misbehave: one of ${forms} expected`);
   }
   return {
-    make: () => misbehaviour.make(argument ?? '')!,
+    make: () => misbehaviour.make(argument)!,
     connections: connections ? Number(connections) : Number.POSITIVE_INFINITY,
     ...(serial && { serial }),
   };
@@ -252,9 +247,9 @@ type BodyOf<T extends TerminalMessage['t']> = Extract<TerminalMessage, { t: T }>
 /** Replaces the messages of one type by what `change` makes of their body. */
 function onType<T extends TerminalMessage['t']>(
   type: T,
-  change: (b: BodyOf<T>) => TerminalMessage[],
+  change: (b: BodyOf<T>, sign: (report: Report) => LoadResult) => TerminalMessage[],
 ): Behaviour['leaving'] {
-  return (message) => (message.t === type ? change(message.b as BodyOf<T>) : [message]);
+  return (message, sign) => (message.t === type ? change(message.b as BodyOf<T>, sign) : [message]);
 }
 
 /** Puts frames before the first one after HELLO. */

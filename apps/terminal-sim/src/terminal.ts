@@ -136,6 +136,13 @@ export function isLoaded(record: TerminalRecord): boolean {
   return holds(record, 'B1') && record.results.every(({ verdict }) => verdict !== undefined);
 }
 
+/** Fills the keys that were replaced with zeros. Called once `after` is stored. */
+export function eraseReplaced(before: TerminalRecord, after: TerminalRecord): void {
+  for (const [name, slot] of Object.entries(before.slots)) {
+    if (after.slots[name] !== slot) erase(slot);
+  }
+}
+
 function onWelcome({ record }: Terminal, { epoch }: Welcome, around: Surroundings): Decision {
   if (epoch <= record.epoch) {
     throw new ProtocolError('SUPERSEDED_SESSION', `epoch above ${record.epoch} expected, ${epoch} came`);
@@ -343,8 +350,12 @@ function sign(
   around: Surroundings,
 ): StoredResult {
   const report = around.report({ attempt, epoch, planHash, nonceK2, results });
-  const signature = around.sign(loadResultSignedBytes(report, serial));
-  return { result: { ...report, signature: base64(signature) } };
+  return { result: signReport(report, serial, around.sign) };
+}
+
+/** The result that says what `report` does. */
+export function signReport(report: Report, serial: string, sign: Surroundings['sign']): LoadResult {
+  return { ...report, signature: base64(sign(loadResultSignedBytes(report, serial))) };
 }
 
 function withResult(results: readonly StoredResult[], added: StoredResult): StoredResult[] {

@@ -19,6 +19,7 @@ import {
   ProtocolError,
   protocolLimits,
   type Received,
+  type Session,
   type TerminalMessage,
 } from '@openkdh/terminal-protocol';
 import { parseRandomToken } from '@openkdh/tr34';
@@ -32,7 +33,6 @@ export interface KnownTerminal {
   readonly device: number;
   readonly certificates: TestCertificates;
   epoch: number;
-  bound: boolean;
   nonce?: Uint8Array;
   kbpk?: Uint8Array;
   holdsKeys: boolean;
@@ -135,7 +135,7 @@ export class KdhStub {
     const certificates = this.terminals.get(serial)?.certificates ?? (await pki.certify(csrs));
     const known = { serial, certificates, device: this.terminals.size + 1 };
     if (!this.terminals.has(serial)) {
-      this.terminals.set(serial, { ...known, epoch: 0, bound: false, holdsKeys: false, results: [] });
+      this.terminals.set(serial, { ...known, epoch: 0, holdsKeys: false, results: [] });
     }
     const chain = certificatePem(pki.terminalCa) + pki.root;
     answer(201, {
@@ -160,7 +160,7 @@ export class KdhStub {
         try {
           const message = session.receive(isBinary ? '' : String(data));
           this.received.push({ serial, message });
-          await this.#handle(message, terminal, send);
+          await this.#handle(message, terminal, session, send);
         } catch (error) {
           if (!(error instanceof ProtocolError)) throw error;
           this.refusals.push({ serial, code: error.code });
@@ -174,6 +174,7 @@ export class KdhStub {
   async #handle(
     message: Received<TerminalMessage>,
     terminal: KnownTerminal,
+    session: Session<'kdh'>,
     send: (message: KdhMessage) => void,
   ): Promise<void> {
     switch (message.t) {
@@ -188,8 +189,7 @@ export class KdhStub {
         return send({ t: 'BIND_CHALLENGE', b: { token: base64(await this.host.credential()) } });
       case 'RANDOM':
         terminal.nonce = parseRandomToken(Buffer.from(message.b.token, 'base64'));
-        if (!terminal.bound) {
-          terminal.bound = true;
+        if (session.phase === 'answered') {
           const kdhCertificateFingerprint = fingerprint(this.host.pki.signing.certificate);
           const krdCertificateFingerprint = fingerprint(terminal.certificates.encryption);
           send({ t: 'BIND', b: { kdhCertificateFingerprint, krdCertificateFingerprint } });

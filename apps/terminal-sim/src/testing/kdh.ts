@@ -54,6 +54,8 @@ export class TestKdh {
       nonce: Uint8Array;
       header?: string;
       crl?: Uint8Array;
+      /** The CA of the KRDs, when it is not this KDH's own. */
+      trust?: Uint8Array;
     },
   ): Promise<LoadKbpk> {
     const { epoch, krdCertificate, nonce, header = 'D0000K1AB00N0000' } = request;
@@ -64,7 +66,7 @@ export class TestKdh {
       krdCertificate,
       crl: request.crl ?? (await this.pki.crl()),
       trust: {
-        anchors: [this.pki.terminalCa],
+        anchors: [request.trust ?? this.pki.terminalCa],
         revocation: { whenAbsent: 'accept' as const },
         at: new Date(),
       },
