@@ -1,8 +1,11 @@
-import { afterAll } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { afterAll, expect, test } from '@jest/globals';
 import { connectPayShield } from '@openkdh/hsm-client';
-import { hsmConformance } from '@openkdh/hsm-client/conformance';
+import { AwsHsm } from '@openkdh/hsm-client/aws';
+import { capabilityTable, hsmConformance } from '@openkdh/hsm-client/conformance';
 import { lmkHandle } from '@openkdh/tr31/thales';
 import { conformanceKit } from '../support/hsm-conformance-kit.ts';
+import { ScriptedHsm } from '../support/scripted-hsm.ts';
 import { startSoftHsm } from '../support/soft-hsm.ts';
 import vectors from '../vectors/payshield.json' with { type: 'json' };
 
@@ -31,6 +34,21 @@ hsmConformance(
     }),
   { ...kit, components: componentsUnderTestLmk() },
 );
+
+test('docs/hsm-adapters.md shows what each adapter can do', async () => {
+  const softHsm = await connectPayShield({ endpoints: [{ transport: 'unix', path: live.socketPath }] });
+  const scripted = new ScriptedHsm();
+  const port = await scripted.listen({ port: 0 });
+  const payShield = await connectPayShield({ endpoints: [{ transport: 'tcp', host: '127.0.0.1', port }] });
+  const aws = new AwsHsm({ region: 'us-east-1', krdCertificateAuthority: 'alias/krd-ca' });
+  try {
+    const table = capabilityTable({ 'soft HSM': softHsm, payShield, AWS: aws });
+    const page = await readFile(new URL('../../docs/hsm-adapters.md', import.meta.url), 'utf8');
+    expect(page).toContain(table);
+  } finally {
+    await Promise.all([softHsm, payShield, aws, scripted].map((each) => each.close()));
+  }
+});
 
 /** The two published components of payshield.json, a4_key_block, under the AES test LMK instead of the 3DES one. */
 function componentsUnderTestLmk() {

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { GenerateRandomCommand, KMSClient } from '@aws-sdk/client-kms';
 import {
   CreateKeyCommand,
@@ -26,6 +27,7 @@ import type {
   HsmCapability,
   HsmDiagnostics,
   ImportKeyRequest,
+  KeyAlgorithm,
   LmkKeyBlock,
   RsaKeyPair,
   Tr34Token,
@@ -76,12 +78,15 @@ export class AwsHsm implements Hsm {
   readonly #client: PaymentCryptographyClient;
   readonly #kms: KMSClient;
   readonly #closing = new AbortController();
+  /** Of BDKs, by ARN; it never changes. */
+  readonly #algorithms = new Map<LmkKeyBlock, string>();
 
   constructor(options: AwsOptions) {
     // `call` tries again by itself: the SDK does not know which calls are repeatable.
     const { region, credentials, endpoint } = options;
     const config = { region, credentials, endpoint, maxAttempts: 1 };
     this.#options = options;
+    setMaxListeners(0, this.#closing.signal); // one for each call under way
     this.#client = new PaymentCryptographyClient(config);
     this.#kms = new KMSClient(config);
     this.name = `AWS Payment Cryptography in ${region}`;
@@ -142,10 +147,12 @@ export class AwsHsm implements Hsm {
 
   async exportInitialKey(request: ExportInitialKeyRequest): Promise<ExportedKey> {
     const { bdk, kbpk, algorithm, exportability, optionalBlocks } = request;
+    const KeySerialNumber = keySerialNumber(request);
+    await this.#requireAlgorithm(bdk, algorithm);
     const exported = await this.#exportKey(true, {
       ExportKeyIdentifier: bdk,
       ExportAttributes: {
-        ExportDukptInitialKey: { KeySerialNumber: keySerialNumber(request) },
+        ExportDukptInitialKey: { KeySerialNumber },
         KeyCheckValueAlgorithm: checkValueAlgorithm(algorithm),
       },
       KeyMaterial: {
@@ -261,6 +268,16 @@ export class AwsHsm implements Hsm {
       this.#client.send(new ExportKeyCommand(input), { abortSignal }),
     );
     return { keyBlock: wrapped?.KeyMaterial ?? '', kcv: sixDigits('ExportKey', wrapped?.KeyCheckValue) };
+  }
+
+  /** The service derives a key as long as the BDK, whatever the caller expects. */
+  async #requireAlgorithm(bdk: LmkKeyBlock, algorithm: KeyAlgorithm): Promise<void> {
+    const known = this.#algorithms.get(bdk) ?? (await this.#getKey(bdk))?.KeyAttributes?.KeyAlgorithm;
+    if (known === undefined) throw badAnswer('GetKey', 'a key with its algorithm');
+    this.#algorithms.set(bdk, known);
+    if (known !== awsAlgorithms[algorithm]) {
+      throw new HsmError('HSM_BAD_REQUEST', `initial key: expected the algorithm of the BDK, ${known}`);
+    }
   }
 
   /** Creates a key and waits until it can be used. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startDeadline } from '../deadline.ts';
 import { HsmError } from '../errors.ts';
 
 /** The longest first pause before a call is tried again; each further one may be twice as long. */
@@ -14,26 +15,29 @@ export interface CallOptions {
 }
 
 /**
- * One call of the service with one deadline. Throttled calls were not executed and are tried again; after a 5xx or a
- * broken connection only repeatable ones are. Pauses are random up to a limit that doubles (full jitter).
+ * One call of the service with one deadline. Calls that were throttled or did not leave are tried again; after a 5xx
+ * or a broken connection only repeatable ones are. Pauses are random up to a limit that doubles (full jitter).
  */
 export async function call<Result>(
   operation: string,
   send: (signal: AbortSignal) => Promise<Result>,
   { repeatable, timeoutMs, closing }: CallOptions,
 ): Promise<Result> {
-  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), closing]);
-  for (let attempt = 0; ; attempt += 1) {
-    if (closing.aborted) throw closed(attempt > 0);
-    try {
-      return await send(signal);
-    } catch (error) {
+  const deadline = startDeadline(timeoutMs, closing);
+  const { signal } = deadline;
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      if (closing.aborted) throw closed(attempt > 0);
+      const failure = await send(signal).then(
+        (result) => ({ result }),
+        (error: unknown) => failureOf(error),
+      );
+      if ('result' in failure) return failure.result;
       if (closing.aborted) throw closed(true);
       if (signal.aborted) {
         const message = `${operation}: no answer from AWS within ${timeoutMs} ms`;
         throw new HsmError('HSM_TIMEOUT', message, { mayHaveExecuted: true });
       }
-      const failure = failureOf(error);
       if (failure.kind === 'refused' || (failure.kind === 'unknown' && !repeatable)) {
         throw toHsmError(operation, failure);
       }
@@ -41,20 +45,22 @@ export async function call<Result>(
       const pastDeadline = await sleep(pauseMs, false, { signal }).catch(() => !closing.aborted);
       if (pastDeadline) throw toHsmError(operation, failure);
     }
+  } finally {
+    deadline.end();
   }
 }
 
-/**
- * Refused and throttled calls were not executed; of others that is not known. The service's own message is left out:
- * it may quote a field of the request.
- */
+/** What an error of the SDK says. Its own words are left out: they may quote a field of the request. */
 interface Failure {
-  kind: 'refused' | 'throttled' | 'unknown';
+  /** Only after `unknown` may the call have been executed. */
+  kind: 'refused' | 'throttled' | 'unsent' | 'unknown';
   /** Name of the exception, or of the error of the connection. */
   name: string;
   /** As in CloudTrail, which is the log of this HSM. */
   requestId: string | undefined;
 }
+
+const unsentErrors = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'CredentialsProviderError'];
 
 function failureOf(error: unknown): Failure {
   const { name, code, $metadata } = error as {
@@ -63,19 +69,22 @@ function failureOf(error: unknown): Failure {
     $metadata?: { httpStatusCode?: number; requestId?: string };
   };
   const status = $metadata?.httpStatusCode;
+  if (status === undefined) {
+    const reason = code ?? name;
+    return { kind: unsentErrors.includes(reason) ? 'unsent' : 'unknown', name: reason, requestId: undefined };
+  }
   const requestId = $metadata?.requestId;
-  if (status === undefined) return { kind: 'unknown', name: code ?? name, requestId };
   if (name === 'ThrottlingException' || status === 429) return { kind: 'throttled', name, requestId };
   return { kind: status >= 500 ? 'unknown' : 'refused', name, requestId };
 }
 
 function toHsmError(operation: string, { kind, name, requestId }: Failure): HsmError {
   const where = requestId === undefined ? '' : ` (request ${requestId})`;
-  return kind === 'unknown'
-    ? new HsmError('HSM_UNREACHABLE', `${operation}: AWS failed with ${name}${where}`, {
-        mayHaveExecuted: true,
-      })
-    : new HsmError('HSM_REFUSED', `${operation}: AWS refused with ${name}${where}`, { answer: name });
+  return kind === 'refused' || kind === 'throttled'
+    ? new HsmError('HSM_REFUSED', `${operation}: AWS refused with ${name}${where}`, { answer: name })
+    : new HsmError('HSM_UNREACHABLE', `${operation}: AWS failed with ${name}${where}`, {
+        mayHaveExecuted: kind === 'unknown',
+      });
 }
 
 function closed(mayHaveExecuted: boolean): HsmError {

@@ -1,3 +1,4 @@
+import { startDeadline } from '../deadline.ts';
 import { HsmError } from '../errors.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { type Command, readAnswer, requestMessage } from './command.ts';
@@ -145,7 +146,7 @@ export class Links {
 
   /** Connects and finds the right HSM there, within one deadline; or opens its circuit. */
   async #tryToConnect(hsm: ListedHsm): Promise<boolean> {
-    const signal = AbortSignal.any([AbortSignal.timeout(this.#options.timeoutMs), this.#closing.signal]);
+    const { signal, end } = startDeadline(this.#options.timeoutMs, this.#closing.signal);
     try {
       const connection = await Connection.open(hsm.endpoint, this.#options.tls, signal);
       await this.#greet(connection, signal);
@@ -156,6 +157,8 @@ export class Links {
       hsm.circuit.trip(performance.now());
       this.#circuitOpened(hsm, error as HsmError);
       return false;
+    } finally {
+      end();
     }
   }
 

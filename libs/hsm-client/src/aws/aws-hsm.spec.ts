@@ -1,0 +1,155 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { FakeAws, type Mishap } from '../../../../test/support/fake-aws.ts';
+import { conformanceKit } from '../../../../test/support/hsm-conformance-kit.ts';
+import { hsmConformance } from '../conformance.ts';
+import type { HsmError } from '../errors.ts';
+import type { GenerateKeyRequest } from '../hsm.ts';
+import { AwsHsm, type AwsOptions } from './aws-hsm.ts';
+
+const aws = new FakeAws();
+const endpoint = await aws.listen();
+afterAll(() => aws.close());
+
+const open = (options: Partial<AwsOptions> = {}): AwsHsm =>
+  new AwsHsm({
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'not a secret' },
+    endpoint,
+    ...options,
+  });
+
+const kit = await conformanceKit();
+const krdCertificateAuthority = aws.trust(kit.krd.caCertificate);
+const lacks = ['form-key-from-components', 'sign', 'operation-count'] as const;
+
+hsmConformance('AWS, against a stand-in', async () => open({ krdCertificateAuthority }), kit, lacks);
+hsmConformance('AWS without a CA of the KRDs, against a stand-in', async () => open(), kit, [
+  ...lacks,
+  'export-tr34',
+]);
+
+describe('what is sent again', () => {
+  const kek: GenerateKeyRequest = { usage: 'K0', algorithm: 'A128', modeOfUse: 'B', exportability: 'E' };
+  let hsm: AwsHsm;
+  beforeAll(() => {
+    hsm = open({ timeoutMs: 2000 });
+  });
+  afterAll(() => hsm.close());
+  afterEach(() => {
+    aws.mishaps.length = 0;
+  });
+
+  const errorOf = (work: Promise<unknown>): Promise<HsmError> =>
+    work.then(
+      () => Promise.reject(new Error('expected an error')),
+      (error: HsmError) => error,
+    );
+  const sentDuring = async (operation: string, work: () => Promise<unknown>): Promise<number> => {
+    const before = aws.operations.length;
+    await work();
+    return aws.operations.slice(before).filter((each) => each === operation).length;
+  };
+  const throttled: Mishap = { exception: 'ThrottlingException', status: 400 };
+  const failed: Mishap = { exception: 'InternalServerException', status: 500, executed: true };
+  const hangUp: Mishap = { hangUp: true, executed: true };
+
+  test.each<[string, Mishap]>([
+    ['throttled', throttled],
+    ['a 500', failed],
+    ['a broken connection', hangUp],
+  ])('%s, twice: a repeatable call is sent three times', async (_name, mishap) => {
+    aws.mishaps.push(mishap, mishap);
+    expect(await sentDuring('GenerateRandom', () => hsm.random(16))).toBe(3);
+  });
+
+  test('throttled: CreateKey too is sent again, for it was not executed', async () => {
+    aws.mishaps.push(throttled);
+    expect(await sentDuring('CreateKey', () => hsm.generateKey(kek))).toBe(2);
+  });
+
+  test.each<[string, Mishap]>([
+    ['a 500', failed],
+    ['a broken connection', hangUp],
+  ])('%s: CreateKey is sent once, may have been executed', async (_name, mishap) => {
+    aws.mishaps.push(mishap);
+    const sent = await sentDuring('CreateKey', async () => {
+      const error = await errorOf(hsm.generateKey(kek));
+      expect(error).toMatchObject({ code: 'HSM_UNREACHABLE', mayHaveExecuted: true });
+    });
+    expect(sent).toBe(1);
+  });
+
+  test.each([
+    'AccessDeniedException',
+    'ServiceQuotaExceededException',
+    'ConflictException',
+    'ValidationException',
+  ])(
+    '%s: HSM_REFUSED, sent once, with the request id and without the words of the service',
+    async (exception) => {
+      aws.mishaps.push({ exception, status: 400 });
+      const sent = await sentDuring('GenerateRandom', async () => {
+        const error = await errorOf(hsm.random(16));
+        expect(error).toMatchObject({ code: 'HSM_REFUSED', answer: exception, mayHaveExecuted: false });
+        expect(error.message).toBe(`GenerateRandom: AWS refused with ${exception} (request fake-request)`);
+      });
+      expect(sent).toBe(1);
+    },
+  );
+
+  test('silence: HSM_TIMEOUT, may have been executed', async () => {
+    const impatient = open({ timeoutMs: 100 });
+    aws.mishaps.push({ silence: true });
+    expect(await errorOf(impatient.generateKey(kek))).toMatchObject({
+      code: 'HSM_TIMEOUT',
+      mayHaveExecuted: true,
+    });
+    await impatient.close();
+  });
+
+  test('throttled until the deadline: the call ends, with the refusal or as a timeout', async () => {
+    const impatient = open({ timeoutMs: 150 });
+    aws.mishaps.push(...Array.from({ length: 50 }, () => throttled));
+    const error = await errorOf(impatient.random(16));
+    expect(['HSM_REFUSED', 'HSM_TIMEOUT']).toContain(error.code);
+    await impatient.close();
+  });
+
+  test('nobody listens: HSM_UNREACHABLE', async () => {
+    const nowhere = open({ endpoint: 'http://127.0.0.1:1', timeoutMs: 200 });
+    expect((await errorOf(nowhere.random(16))).code).toBe('HSM_UNREACHABLE');
+    await nowhere.close();
+  });
+
+  test('close: a call under way ends with HSM_CLOSED', async () => {
+    const closing = open();
+    aws.mishaps.push({ silence: true });
+    const before = aws.operations.length;
+    const call = errorOf(closing.random(16));
+    while (aws.operations.length === before) await new Promise((resolve) => setImmediate(resolve));
+    await closing.close();
+    expect((await call).code).toBe('HSM_CLOSED');
+  });
+
+  test('the algorithm of an initial key is that of its BDK', async () => {
+    const bdk = await hsm.generateKey({ usage: 'B0', algorithm: 'A128', modeOfUse: 'X', exportability: 'E' });
+    const kbpk = await hsm.generateKey({ ...kek, usage: 'K1', algorithm: 'A256' });
+    const error = await errorOf(
+      hsm.exportInitialKey({
+        bdk: bdk.keyBlock,
+        scheme: 'AES',
+        initialKsn: new Uint8Array(8),
+        kbpk: kbpk.keyBlock,
+        versionId: 'D',
+        algorithm: 'A256',
+        optionalBlocks: [],
+        exportability: 'N',
+      }),
+    );
+    expect(error).toMatchObject({ code: 'HSM_BAD_REQUEST', mayHaveExecuted: false });
+  });
+
+  test.each(['D9', 'B', ''])('a usage that the service does not have: %p', async (usage) => {
+    expect((await errorOf(hsm.generateKey({ ...kek, usage }))).code).toBe('HSM_UNSUPPORTED');
+  });
+});

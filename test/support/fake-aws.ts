@@ -1,0 +1,379 @@
+/**
+ * A stand-in for AWS Payment Cryptography and for KMS's GenerateRandom: their wire format and their refusals around
+ * real cryptography. What it does is known from the SDK's types, the API reference and recorded SDK requests; it was
+ * never compared with the service.
+ */
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { kcvAes, kcvTdes } from '@openkdh/block-ciphers';
+import { deriveAesInitialKey, deriveTdesInitialKey } from '@openkdh/dukpt';
+import { createTlsKey, issueCertificate, issueRoot, localSigner } from '@openkdh/pki';
+import { type KeyBlockHeader, type OptionalBlock, unwrap, wrap } from '@openkdh/tr31';
+import { assembleKeyToken, exportKey, issuerAndSerialNumber, rsaPublicKey } from '@openkdh/tr34';
+
+/** Something that happens to the next request instead of its answer, or after it was carried out. */
+export type Mishap =
+  | { exception: string; status: number; executed?: boolean }
+  | { hangUp: true; executed?: boolean }
+  | { silence: true };
+
+type Json = Record<string, unknown>;
+
+interface StoredKey {
+  arn: string;
+  attributes: {
+    KeyUsage: string;
+    KeyClass: string;
+    KeyAlgorithm: string;
+    KeyModesOfUse: Record<string, boolean>;
+  };
+  exportable: boolean;
+  /** Symmetric. */
+  key?: Uint8Array;
+  pair?: KeyObject;
+  /** Of a trusted CA. */
+  certificate?: X509Certificate;
+}
+
+class Refused extends Error {
+  readonly type: string;
+  constructor(type: string, message: string) {
+    super(message);
+    this.type = type;
+  }
+}
+
+const algorithms: Record<string, { letter: 'A' | 'T'; bytes: number; strengthBits: number }> = {
+  TDES_2KEY: { letter: 'T', bytes: 16, strengthBits: 80 },
+  TDES_3KEY: { letter: 'T', bytes: 24, strengthBits: 112 },
+  AES_128: { letter: 'A', bytes: 16, strengthBits: 128 },
+  AES_192: { letter: 'A', bytes: 24, strengthBits: 192 },
+  AES_256: { letter: 'A', bytes: 32, strengthBits: 256 },
+};
+
+const exportabilities: Record<string, string> = { EXPORTABLE: 'E', NON_EXPORTABLE: 'N', SENSITIVE: 'S' };
+
+export class FakeAws {
+  readonly operations: string[] = [];
+  readonly mishaps: Mishap[] = [];
+  readonly #keys = new Map<string, StoredKey>();
+  #server: Server | undefined;
+
+  /** Returns its address. */
+  async listen(): Promise<string> {
+    this.#server = createServer((request, response) => void this.#serve(request, response));
+    await new Promise<void>((resolve) => this.#server!.listen(0, '127.0.0.1', resolve));
+    const { port } = this.#server.address() as { port: number };
+    return `http://127.0.0.1:${port}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server!.closeAllConnections();
+    await new Promise((resolve) => this.#server!.close(resolve));
+  }
+
+  /** As ImportKey with a TrustedCertificatePublicKey; returns the ARN. `certificate`: DER. */
+  trust(certificate: Uint8Array): string {
+    return this.#store({
+      attributes: {
+        KeyUsage: 'TR31_S0_ASYMMETRIC_KEY_FOR_DIGITAL_SIGNATURE',
+        KeyClass: 'PUBLIC_KEY',
+        KeyAlgorithm: 'ECC_NIST_P256',
+        KeyModesOfUse: { Verify: true },
+      },
+      exportable: false,
+      certificate: new X509Certificate(certificate),
+    }).arn;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const [service = '', operation = ''] = String(request.headers['x-amz-target']).split('.');
+    this.operations.push(operation);
+    const answer = (status: number, body: Json): void => {
+      response.writeHead(status, {
+        'content-type': 'application/x-amz-json-1.0',
+        'x-amzn-requestid': 'fake-request',
+      });
+      response.end(JSON.stringify(body));
+    };
+    try {
+      requireSignature(request, service);
+      const mishap = this.mishaps.shift();
+      const carryOut = (): Promise<Json> =>
+        this.#execute(operation, JSON.parse(Buffer.concat(chunks).toString()));
+      if (mishap === undefined) return answer(200, await carryOut());
+      if ('silence' in mishap) return;
+      if (mishap.executed) await carryOut();
+      if ('hangUp' in mishap) return void request.socket.destroy();
+      answer(mishap.status, {
+        __type: `com.amazonaws.paymentcryptography#${mishap.exception}`,
+        Message: 'as told',
+      });
+    } catch (error) {
+      const type = error instanceof Refused ? error.type : 'ValidationException';
+      answer(400, { __type: `com.amazonaws.paymentcryptography#${type}`, Message: (error as Error).message });
+    }
+  }
+
+  async #execute(operation: string, input: Json): Promise<Json> {
+    switch (operation) {
+      case 'GenerateRandom':
+        return { Plaintext: randomBytes(Number(input['NumberOfBytes'])).toString('base64') };
+      case 'ListKeys':
+        return { Keys: [] };
+      case 'CreateKey':
+        return { Key: describe(this.#create(input)) };
+      case 'GetKey':
+        return { Key: describe(this.#find(input['KeyIdentifier'])) };
+      case 'GetPublicKeyCertificate':
+        return certificateOf(this.#find(input['KeyIdentifier']));
+      case 'ImportKey':
+        return { Key: describe(this.#import(input)) };
+      case 'ExportKey':
+        return { WrappedKey: this.#export(input) };
+      default:
+        throw new Refused('UnknownOperationException', operation);
+    }
+  }
+
+  #create(input: Json): StoredKey {
+    only(input, [
+      'KeyAttributes',
+      'KeyCheckValueAlgorithm',
+      'Exportable',
+      'Enabled',
+      'Tags',
+      'DeriveKeyUsage',
+    ]);
+    const attributes = input['KeyAttributes'] as StoredKey['attributes'];
+    const exportable = input['Exportable'] as boolean;
+    if (attributes.KeyClass === 'ASYMMETRIC_KEY_PAIR') {
+      const modulusLength = Number(attributes.KeyAlgorithm.slice('RSA_'.length));
+      return this.#store({
+        attributes,
+        exportable,
+        pair: generateKeyPairSync('rsa', { modulusLength }).privateKey,
+      });
+    }
+    const algorithm = algorithms[attributes.KeyAlgorithm]!;
+    const expected = algorithm.letter === 'A' ? 'CMAC' : 'ANSI_X9_24';
+    if (input['KeyCheckValueAlgorithm'] !== expected)
+      throw new Refused('ValidationException', 'check value algorithm');
+    return this.#store({ attributes, exportable, key: randomBytes(algorithm.bytes) });
+  }
+
+  #import(input: Json): StoredKey {
+    const { Tr31KeyBlock: block } = input['KeyMaterial'] as { Tr31KeyBlock: Record<string, string> };
+    only(block!, ['WrappingKeyIdentifier', 'WrappedKeyBlock']);
+    const wrapping = this.#find(block!['WrappingKeyIdentifier']);
+    requireMode(wrapping, 'Unwrap');
+    const { header, key } = unwrap(wrapping.key!, block!['WrappedKeyBlock']!);
+    const [KeyAlgorithm] = Object.entries(algorithms).find(
+      ([, { letter, bytes }]) => letter === header.algorithm && bytes === key.length,
+    )!;
+    return this.#store({
+      attributes: {
+        KeyUsage: header.keyUsage === 'B0' ? 'TR31_B0_BASE_DERIVATION_KEY' : 'TR31_K0_KEY_ENCRYPTION_KEY',
+        KeyClass: 'SYMMETRIC_KEY',
+        KeyAlgorithm,
+        KeyModesOfUse:
+          header.modeOfUse === 'X'
+            ? { DeriveKey: true }
+            : { Encrypt: true, Decrypt: true, Wrap: true, Unwrap: true },
+      },
+      exportable: header.exportability !== 'N',
+      key,
+    });
+  }
+
+  #export(input: Json): Json {
+    only(input, ['KeyMaterial', 'ExportKeyIdentifier', 'ExportAttributes']);
+    const key = this.#find(input['ExportKeyIdentifier']);
+    if (!key.exportable) throw new Refused('ValidationException', 'the key is not exportable');
+    const { Tr31KeyBlock, Tr34KeyBlock } = input['KeyMaterial'] as {
+      Tr31KeyBlock?: Json;
+      Tr34KeyBlock?: Json;
+    };
+    if (Tr34KeyBlock) return wrapped(key, 'TR34_KEY_BLOCK', this.#tr34(key, Tr34KeyBlock));
+    const attributes = input['ExportAttributes'] as
+      | { ExportDukptInitialKey: { KeySerialNumber: string } }
+      | undefined;
+    const leaving = attributes ? initialKey(key, attributes.ExportDukptInitialKey.KeySerialNumber) : key;
+    return wrapped(leaving, 'TR31_KEY_BLOCK', this.#tr31(leaving, Tr31KeyBlock!));
+  }
+
+  #tr31({ key, attributes }: StoredKey, material: Json): string {
+    only(material, ['WrappingKeyIdentifier', 'KeyBlockHeaders']);
+    const wrapping = this.#find(material['WrappingKeyIdentifier']);
+    requireMode(wrapping, 'Wrap');
+    const algorithm = algorithms[attributes.KeyAlgorithm]!;
+    const kek = algorithms[wrapping.attributes.KeyAlgorithm]!;
+    if (kek.strengthBits < algorithm.strengthBits)
+      throw new Refused('ValidationException', 'wrapping key too weak');
+    const headers = (material['KeyBlockHeaders'] ?? {}) as {
+      KeyExportability?: string;
+      KeyVersion?: string;
+      OptionalBlocks?: Record<string, string>;
+    };
+    const header: KeyBlockHeader = {
+      versionId: kek.letter === 'A' ? 'D' : 'B',
+      keyUsage: attributes.KeyUsage.slice(5, 7),
+      algorithm: algorithm.letter,
+      modeOfUse: attributes.KeyModesOfUse['DeriveKey'] ? 'X' : 'B',
+      keyVersion: headers.KeyVersion ?? '00',
+      exportability: exportabilities[headers.KeyExportability ?? 'EXPORTABLE']!,
+      keyContext: '0',
+      optionalBlocks: Object.entries(headers.OptionalBlocks ?? {}).map(
+        ([id, data]): OptionalBlock => ({ id, data }),
+      ),
+    };
+    return wrap(wrapping.key!, header, key!);
+  }
+
+  #tr34({ key, attributes }: StoredKey, material: Json): string {
+    const text = material as Record<string, string>;
+    only(material, [
+      'CertificateAuthorityPublicKeyIdentifier',
+      'WrappingKeyCertificate',
+      'SigningKeyIdentifier',
+      'SigningKeyCertificate',
+      'KeyBlockFormat',
+      'RandomNonce',
+    ]);
+    const algorithm = algorithms[attributes.KeyAlgorithm]!;
+    if (algorithm.letter === 'A' && algorithm.bytes > 16) {
+      throw new Refused('ValidationException', 'TR-34 carries TDES and AES-128 keys');
+    }
+    if (!/^[0-9A-F]{16,32}$/.test(text['RandomNonce']!))
+      throw new Refused('ValidationException', 'RandomNonce');
+    const krd = certificateIn(text['WrappingKeyCertificate']!);
+    const authority = this.#find(text['CertificateAuthorityPublicKeyIdentifier']);
+    if (!krd.verify(authority.certificate!.publicKey)) {
+      throw new Refused('ValidationException', 'the wrapping key certificate is not of that CA');
+    }
+    const kdh = certificateIn(text['SigningKeyCertificate']!);
+    const signing = this.#find(text['SigningKeyIdentifier']);
+    if (!kdh.checkPrivateKey(signing.pair!))
+      throw new Refused('ValidationException', 'signing key certificate');
+    const signer = issuerAndSerialNumber(kdh.raw);
+    const header = `D0000${attributes.KeyUsage.slice(5, 7)}${algorithm.letter}B00E0000`;
+    const parts = exportKey(
+      {
+        key: key!,
+        header,
+        kdh: signer,
+        krd: issuerAndSerialNumber(krd.raw),
+        krdPublicKey: rsaPublicKey(krd.raw),
+        nonce: Buffer.from(text['RandomNonce']!, 'hex'),
+      },
+      (data) => sign('sha256', data, signing.pair!),
+      (bytes) => randomBytes(bytes),
+    );
+    return Buffer.from(assembleKeyToken({ ...parts, signer }))
+      .toString('hex')
+      .toUpperCase();
+  }
+
+  #store(key: Omit<StoredKey, 'arn'>): StoredKey {
+    const id = randomBytes(8).toString('hex');
+    const stored = { ...key, arn: `arn:aws:payment-cryptography:us-east-1:111122223333:key/${id}` };
+    this.#keys.set(stored.arn, stored);
+    return stored;
+  }
+
+  #find(identifier: unknown): StoredKey {
+    const key = this.#keys.get(String(identifier));
+    if (!key) throw new Refused('ResourceNotFoundException', `no key ${String(identifier)}`);
+    return key;
+  }
+}
+
+/** SigV4 is not recomputed: a request must carry it, for the right service. */
+function requireSignature({ method, url, headers }: IncomingMessage, service: string): void {
+  const [name, contentType] = service === 'TrentService' ? ['kms', '1.1'] : ['payment-cryptography', '1.0'];
+  const signed = new RegExp(
+    `^AWS4-HMAC-SHA256 Credential=[^/]+/\\d{8}/us-east-1/${name}/aws4_request, SignedHeaders=`,
+  );
+  if (
+    method !== 'POST' ||
+    url !== '/' ||
+    headers['content-type'] !== `application/x-amz-json-${contentType}`
+  ) {
+    throw new Refused('SerializationException', 'expected AWS JSON');
+  }
+  if (!signed.test(headers.authorization ?? ''))
+    throw new Refused('MissingAuthenticationTokenException', 'signature');
+}
+
+/** Each call of the service derives again; nothing of it is stored. */
+function initialKey(bdk: StoredKey, ksn: string): StoredKey {
+  requireMode(bdk, 'DeriveKey');
+  const isAes = bdk.attributes.KeyAlgorithm.startsWith('AES');
+  if (!new RegExp(isAes ? '^[0-9A-F]{24}$' : '^[0-9A-F]{20}$').test(ksn)) {
+    throw new Refused('ValidationException', 'KeySerialNumber');
+  }
+  const bytes = Buffer.from(ksn, 'hex');
+  const key = isAes
+    ? deriveAesInitialKey(bdk.key!, bytes.subarray(0, 8))
+    : deriveTdesInitialKey(bdk.key!, bytes);
+  // Which usage the service writes was not seen; B1 is what X9.143 has for it.
+  return { ...bdk, key, attributes: { ...bdk.attributes, KeyUsage: 'TR31_B1_INITIAL_KEY' } };
+}
+
+function requireMode({ attributes }: StoredKey, mode: string): void {
+  if (!attributes.KeyModesOfUse[mode])
+    throw new Refused('ValidationException', `the key has no mode ${mode}`);
+}
+
+function describe(key: StoredKey): Json {
+  return {
+    KeyArn: key.arn,
+    KeyAttributes: key.attributes,
+    KeyCheckValue: key.key && checkValue(key),
+    KeyState: 'CREATE_COMPLETE',
+    Enabled: true,
+    Exportable: key.exportable,
+    CreateTimestamp: Date.now() / 1000,
+  };
+}
+
+function wrapped(key: StoredKey, format: string, material: string): Json {
+  return { WrappedKeyMaterialFormat: format, KeyMaterial: material, KeyCheckValue: checkValue(key) };
+}
+
+function checkValue({ key, attributes }: StoredKey): string {
+  const kcv = attributes.KeyAlgorithm.startsWith('AES') ? kcvAes(key!) : kcvTdes(key!);
+  return Buffer.from(kcv).toString('hex').toUpperCase();
+}
+
+/** A certificate of the service's own CA for the public key. */
+async function certificateOf({ pair }: StoredKey): Promise<Json> {
+  const signer = localSigner(createPrivateKey(createTlsKey().privateKey));
+  const notBefore = new Date();
+  const certificate = await issueRoot({ signer, commonName: 'fake AWS root', notBefore });
+  const publicKey = createPublicKey(pair!).export({ format: 'der', type: 'spki' });
+  const request = { issuer: { certificate, signer }, publicKey, commonName: 'fake AWS key', notBefore };
+  const der = await issueCertificate('kdh-signing', request);
+  const pem = (each: Uint8Array): string =>
+    Buffer.from(new X509Certificate(each).toString()).toString('base64');
+  return { KeyCertificate: pem(der), KeyCertificateChain: pem(certificate) };
+}
+
+function certificateIn(base64: string): X509Certificate {
+  return new X509Certificate(Buffer.from(base64, 'base64'));
+}
+
+function only(input: Json, members: readonly string[]): void {
+  const unknown = Object.keys(input).find((member) => !members.includes(member));
+  if (unknown !== undefined) throw new Refused('ValidationException', `unknown member ${unknown}`);
+}
