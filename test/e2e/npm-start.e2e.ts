@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { readyLine, startChild } from '../../apps/launcher/src/child.ts';
+import { hsmPart } from '../../apps/launcher/src/parts.ts';
+import { makeLinkCertificates, makePassphrase } from '../../apps/launcher/src/provision.ts';
+import { freshDatabase } from '../support/postgres.ts';
 
 // `npm start` as a user meets it: the real command, with its state in a temporary folder. The tests go on from each
 // other as the starts of a user do.
@@ -37,9 +41,14 @@ interface Launcher {
 }
 
 function launch(...args: string[]): Launcher {
+  return launchWith({}, ...args);
+}
+
+/** `environment`: the parts that are there already. */
+function launchWith(environment: NodeJS.ProcessEnv, ...args: string[]): Launcher {
   const ports = ['--port', '0', '--terminal-port', '0'];
   const child = spawn(process.execPath, [start, ...ports, ...args], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], OPENKDH_STATE: state },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], OPENKDH_STATE: state, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -181,6 +190,49 @@ describe('without --once', () => {
     launcher.process.kill('SIGINT');
     await launcher.exits(130);
     await until('no process is left', () => processesOfState().length === 0, 8_000);
+  });
+});
+
+describe('parts that are there already are used, and not started', () => {
+  test('DATABASE_URL and HSM_URL', async () => {
+    const database = await freshDatabase();
+    const hsmFolder = join(folder, 'hsm');
+    mkdirSync(hsmFolder);
+    makePassphrase(hsmFolder);
+    await makeLinkCertificates(hsmFolder);
+    const part = hsmPart(hsmFolder);
+    const hsm = startChild(part.command, join(folder, 'hsm.log'));
+    const ready = JSON.parse(await readyLine(hsm, part.readyText, 30_000)) as { tls: string };
+    const link = (name: string) => join(hsmFolder, 'hsm-link', name);
+    state = join(folder, 'other-state');
+    const environment = {
+      DATABASE_URL: database.url,
+      HSM_URL: `tls://${ready.tls}`,
+      KDH_HSM_TLS_CERT: link('client.pem'),
+      KDH_HSM_TLS_KEY: link('client-key.pem'),
+      KDH_HSM_TLS_CA: link('ca.pem'),
+    };
+
+    const launcher = launchWith(environment, '--once', '--json', '--terminals', '2');
+    await launcher.exits(0);
+    expect(JSON.parse(launcher.output())).toMatchObject({ terminals: 2, loads: 2, confirmed: 2 });
+    expect(readdirSync(join(state, 'logs')).sort()).toEqual(['kdh-server.log', 'terminal-sim.log']);
+    expect(launcher.errors()).not.toContain(new URL(database.url).password);
+
+    const fresh = launchWith(environment, '--fresh');
+    await fresh.exits(2);
+    expect(refusalOf(fresh)).toMatch(
+      /^--fresh empties the state folder, not the database of DATABASE_URL; .*\n$/,
+    );
+
+    state = join(folder, 'third-state'); // a state folder that does not know this database
+    const foreign = launchWith(environment, '--once');
+    await foreign.exits(1);
+    expect(foreign.errors()).toMatch(/\nthe database has an operator already, whose token is not in .*\n$/);
+
+    hsm.process.kill('SIGTERM');
+    await hsm.ended;
+    await database.drop();
   });
 });
 

@@ -34,6 +34,11 @@ async function main(args: readonly string[], environment: NodeJS.ProcessEnv): Pr
 
 /** Runs the system until it has done what was asked, or is interrupted; leaves no process behind either way. */
 async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
+  if (flags.fresh && environment['DATABASE_URL']) {
+    const message =
+      '--fresh empties the state folder, not the database of DATABASE_URL; name an empty database';
+    throw new LauncherError('BAD_FLAGS', message);
+  }
   const screen = flags.json ? process.stderr : process.stdout;
   const progress = openProgress(screen, () => performance.now());
   const repository = fileURLToPath(new URL('../../../', import.meta.url));

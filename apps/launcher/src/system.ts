@@ -30,11 +30,6 @@ export async function startSystem(
   supervisor: Supervisor,
   progress: Progress,
 ): Promise<System> {
-  if (flags.fresh && environment['DATABASE_URL']) {
-    const message =
-      '--fresh empties the state folder, not the database of DATABASE_URL; name an empty database';
-    throw new LauncherError('BAD_FLAGS', message);
-  }
   const port = await requirePort(flags.port, '--port');
   const terminalPort = await requirePort(flags.terminalPort, '--terminal-port');
 
