@@ -1,5 +1,4 @@
 import { describeFixedHeader, describePlacedBlock, type Field } from './describe.ts';
-import { Tr31Error } from './errors.ts';
 import type { Finding } from './findings.ts';
 import type { KeyBlockHeader } from './key-block-header.ts';
 import { judge, type ProfileOptions } from './profiles.ts';
@@ -19,7 +18,6 @@ export interface ParsedHeader {
  * a string.
  */
 export function parseHeader(keyBlock: string, options?: ProfileOptions): ParsedHeader {
-  requireString(keyBlock);
   const findings: Finding[] = [];
   const read = readKeyBlock(keyBlock, findings);
   const deviations = judge(findings, options);
@@ -38,7 +36,6 @@ export interface Inspection {
 
 /** Explains a key block: every field in words, and every refusal. Throws TR31_ARGUMENT for what is not a string. */
 export function inspectKeyBlock(keyBlock: string): Inspection {
-  requireString(keyBlock);
   const findings: Finding[] = [];
   const read = readKeyBlock(keyBlock, findings);
   findings.sort((a, b) => a.at.start - b.at.start);
@@ -67,10 +64,4 @@ export function inspectKeyBlock(keyBlock: string): Inspection {
     );
   }
   return { header: head.header, fields, findings };
-}
-
-function requireString(keyBlock: unknown): asserts keyBlock is string {
-  if (typeof keyBlock !== 'string') {
-    throw new Tr31Error('TR31_ARGUMENT', `a key block is a string, got ${typeof keyBlock}`);
-  }
 }

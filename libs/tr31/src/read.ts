@@ -1,4 +1,5 @@
 import { checkFields, checkOptionalBlocks, checkPayloadLength } from './check.ts';
+import { Tr31Error } from './errors.ts';
 import { type Finding, finding } from './findings.ts';
 import { firstLowerCase, firstNonHex } from './hex.ts';
 import { fixedHeaderLength, type KeyBlockHeader } from './key-block-header.ts';
@@ -73,8 +74,14 @@ export interface ReadKeyBlock extends ReadHeader {
   macStart: number;
 }
 
-/** As `readHeader`, for a whole key block: also the length field, the key data and the MAC. */
+/**
+ * As `readHeader`, for a whole key block: also the length field, the key data and the MAC. Throws TR31_ARGUMENT for
+ * what is not a string.
+ */
 export function readKeyBlock(text: string, findings: Finding[]): ReadKeyBlock | undefined {
+  if (typeof text !== 'string') {
+    throw new Tr31Error('TR31_ARGUMENT', `a key block is a string, got ${typeof text}`);
+  }
   const read = readHeader(text, findings);
   const length = readDecimal(text, 1, 5);
   if (text.length >= fixedHeaderLength && length !== text.length) {
