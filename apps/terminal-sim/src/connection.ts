@@ -150,16 +150,18 @@ export class Connection {
   async #take(data: RawData, isBinary: boolean): Promise<void> {
     if (this.#isDeaf) return;
     const { behaviour } = this.#options;
+    let taken: string | undefined;
     try {
       if (isBinary)
         throw new ProtocolError('BAD_MESSAGE', 'a text frame expected, a binary one came', { fatal: true });
       const message = this.#session.receive(String(data));
+      taken = message.id;
       if (behaviour.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, behaviour.delayMs));
       const action = behaviour.arriving(message.t);
       if (action === 'handle') await this.#handle(message);
       else if (action === 'disconnect') this.abort(`told to disconnect at ${message.t}`);
     } catch (error) {
-      if (error instanceof ProtocolError) this.#refuse(error);
+      if (error instanceof ProtocolError) this.#refuse(error, taken);
       else if (error instanceof TerminalSimError) this.#options.onFailure(error);
       else this.#fault(error as Error);
     }
@@ -221,10 +223,10 @@ export class Connection {
   }
 
   /** Tells the KDH what is wrong with its message. */
-  #refuse(error: ProtocolError): void {
+  #refuse(error: ProtocolError, re?: string): void {
     const { serial, log } = this.#options;
     log('warn', 'refused-message', error.message, { serial, code: error.code });
-    this.#socket?.send(this.#session.sendError(error));
+    this.#socket?.send(this.#session.sendError(error, re));
     if (error.fatal) this.#socket?.close(error.closeCode);
   }
 

@@ -95,11 +95,14 @@ export class Session<R extends Role> {
     return text;
   }
 
-  /** The ERROR frame that tells the peer of a refusal. When `error.fatal`, close after sending it. */
-  sendError(error: ProtocolError): string {
+  /**
+   * The ERROR frame that tells the peer of a refusal; `re`: the `id` of the message that was refused, where `error` does
+   * not know it. When `error.fatal`, close after sending it.
+   */
+  sendError(error: ProtocolError, re: string | undefined = error.re): string {
     const detail = error.message.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200);
     const message = { t: 'ERROR', b: { code: error.number, name: error.code, detail, fatal: error.fatal } };
-    return this.send(message as Outgoing<R>, { re: error.re });
+    return this.send(message as Outgoing<R>, { re: error.re ?? re });
   }
 
   #accept(text: string): Received<Incoming<R>> {

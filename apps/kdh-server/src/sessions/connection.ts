@@ -52,7 +52,7 @@ export class TerminalConnection {
     });
     this.sessionId = this.session.sid as string;
     this.expect(protocolLimits.helloTimeoutMs, 'no HELLO in time');
-    socket.on('error', () => socket.terminate()); // ws has closed with 1009 or 1007 already where it applies
+    socket.on('error', (error) => this.brokenFrame(error));
     socket.on('close', () => {
       clearTimeout(this.deadline);
       clearInterval(this.pingTimer);
@@ -68,6 +68,7 @@ export class TerminalConnection {
   /** Feeds every frame to `handle`, strictly one after the other. */
   onMessage(handle: MessageHandler): void {
     this.socket.on('message', (data: RawData, isBinary: boolean) => {
+      if (this.socket.readyState !== this.socket.OPEN) return; // what was still under way when we closed
       if (isBinary) return this.refuse(new ProtocolError('BAD_MESSAGE', 'text frames only', { fatal: true }));
       if (this.mailbox.length >= MAILBOX_FRAMES) {
         return this.refuse(new ProtocolError('BUSY', 'too many frames at once', { fatal: true }));
@@ -97,11 +98,11 @@ export class TerminalConnection {
     return lastMessageId;
   }
 
-  /** Tells the terminal of a refusal and, when it is fatal, closes with its code. */
-  refuse(error: ProtocolError): void {
+  /** Tells the terminal of a refusal (`re`: of which message) and, when it is fatal, closes with its code. */
+  refuse(error: ProtocolError, re?: string): void {
     this.onRefused(error);
     if (this.socket.readyState !== this.socket.OPEN) return;
-    this.socket.send(this.session.sendError(error));
+    this.socket.send(this.session.sendError(error, re));
     if (error.fatal) this.close(error.closeCode, error.code);
   }
 
@@ -110,6 +111,13 @@ export class TerminalConnection {
     this.socket.close(code, reason);
     // ws waits 30 s for the peer's close frame; a peer that is gone must not hold a place that long.
     setTimeout(() => this.socket.terminate(), 5_000).unref();
+  }
+
+  /** ws has closed already, with 1009 for a frame that is too long and 1002 or 1007 for one that is malformed. */
+  private brokenFrame(error: Error & { code?: string }): void {
+    if (!error.code?.startsWith('WS_ERR')) return this.socket.terminate();
+    const code = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'TOO_LARGE' : 'BAD_MESSAGE';
+    this.onRefused(new ProtocolError(code, 'a WebSocket frame that cannot be accepted', { fatal: true }));
   }
 
   private expect(milliseconds: number, reason: string): void {

@@ -32,9 +32,10 @@ class RefuseMessage implements ExceptionFilter {
 
   catch(error: Error, host: ArgumentsHost): void {
     const connection = host.switchToWs().getClient<TerminalConnection>();
-    if (error instanceof ProtocolError) return connection.refuse(error);
+    const { id } = host.switchToWs().getData<Received<Incoming<'kdh'>>>();
+    if (error instanceof ProtocolError) return connection.refuse(error, id);
     this.logger.error({ event: 'session.failed', serial: connection.peer.serial, msg: error.message });
-    connection.refuse(unavailable());
+    connection.refuse(unavailable(), id);
   }
 }
 
@@ -130,11 +131,11 @@ export class SessionsGateway {
     const signed = loadResultSignedBytes(result, live.serial);
     if (!verify('sha256', signed, live.signingKey, Buffer.from(result.signature, 'base64'))) {
       // A forged result must not move an attempt; who holds the signing key can still report.
-      throw new ProtocolError('RESULT_SIGNATURE', `attempt ${result.attempt}`, { re: id });
+      throw new ProtocolError('RESULT_SIGNATURE', `attempt ${result.attempt}`);
     }
     const { verdict, ack } = await this.results.record(live, result);
     if (verdict === 'contradiction') {
-      throw new ProtocolError('DUPLICATE_RESULT_DIFFERS', `attempt ${result.attempt}`, { re: id });
+      throw new ProtocolError('DUPLICATE_RESULT_DIFFERS', `attempt ${result.attempt}`);
     }
     connection.send({ t: 'LOAD_ACK', b: { attempt: result.attempt, verdict: ack } }, id);
   }

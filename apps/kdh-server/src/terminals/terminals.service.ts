@@ -36,9 +36,14 @@ const PURPOSES: PurposeOfTerminal[] = [
   { csr: 'signing', stored: 'SIGNING', profile: 'terminal-signing', purpose: 'result-signing' },
 ];
 
+/** A request whose proof of possession holds. */
+interface ProvenKey {
+  purpose: PurposeOfTerminal;
+  publicKey: Uint8Array;
+}
+
 interface IssuedCertificate {
   stored: PurposeOfTerminal['stored'];
-  csr: PurposeOfTerminal['csr'];
   der: Buffer;
   publicKey: Uint8Array;
 }
@@ -56,10 +61,16 @@ export class TerminalsService {
     private readonly sessions: SessionRegistry,
   ) {}
 
-  /** Checks the proofs of possession, issues the certificates in the HSM, and puts the terminal on the whitelist. */
+  /**
+   * Checks the proofs of possession, issues the certificates in the HSM, and puts the terminal on the whitelist. Asked
+   * again with the same keys, because the answer was lost, it answers with what was issued then.
+   */
   async enrol(request: EnrolTerminal, by: Operator): Promise<EnrolledTerminal> {
+    const keys = PURPOSES.map((purpose) => provenKey(request, purpose));
+    const earlier = await this.enrolledWith(request, keys);
+    if (earlier) return earlier;
     await this.requireFree(request);
-    const certificates = await Promise.all(PURPOSES.map((purpose) => this.issue(request, purpose)));
+    const certificates = await Promise.all(keys.map((key) => this.issue(request.serial, key)));
     const id = uuidv7();
     try {
       await this.database.transaction(async (sql) => {
@@ -85,21 +96,11 @@ export class TerminalsService {
         ]);
       });
     } catch (error) {
+      const meanwhile = await this.enrolledWith(request, keys);
+      if (meanwhile) return meanwhile;
       throw refusalOf(error);
     }
-    const pemOf = (csr: PurposeOfTerminal['csr']) =>
-      certificatePem((certificates.find((c) => c.csr === csr) as IssuedCertificate).der);
-    const pem = (role: 'root' | 'kdh-ca' | 'terminal-ca') =>
-      certificatePem(this.authorities.get(role).certificate);
-    return {
-      id,
-      serial: request.serial,
-      state: 'ACTIVE',
-      certificates: { tls: pemOf('tls'), encryption: pemOf('encryption'), signing: pemOf('signing') },
-      chain: pem('terminal-ca') + pem('root'),
-      kdhTrustAnchor: pem('kdh-ca'),
-      gatewayTrustAnchor: pem('root'),
-    };
+    return this.enrolment(id, request.serial, 'ACTIVE', certificates);
   }
 
   list({ serial, state, after, limit }: ListTerminals): Promise<Terminal[]> {
@@ -172,6 +173,52 @@ export class TerminalsService {
     return terminal;
   }
 
+  /** The enrolment of this terminal with these very keys, if there was one. */
+  private async enrolledWith(
+    { serial, model, profileId }: EnrolTerminal,
+    keys: ProvenKey[],
+  ): Promise<EnrolledTerminal | undefined> {
+    const rows = await this.database.query<{
+      id: string;
+      state: Terminal['state'];
+      stored: PurposeOfTerminal['stored'];
+      spki: string;
+      der: Buffer;
+    }>(
+      `select t.id, t.state, c.purpose as stored, c.spki_sha256 as spki, c.certificate as der
+       from terminal t join terminal_certificate c on c.terminal_id = t.id and c.revoked_at is null
+       where t.serial = $1 and t.model = $2 and t.profile_id = $3`,
+      [serial, model, profileId],
+    );
+    const certificates = keys.flatMap(({ purpose: { stored }, publicKey }) =>
+      rows.filter((row) => row.stored === stored && row.spki === spkiFingerprint(publicKey)),
+    );
+    const [first] = certificates;
+    if (!first || certificates.length < keys.length) return undefined;
+    return this.enrolment(first.id, serial, first.state, certificates);
+  }
+
+  private enrolment(
+    id: string,
+    serial: string,
+    state: Terminal['state'],
+    certificates: Pick<IssuedCertificate, 'stored' | 'der'>[],
+  ): EnrolledTerminal {
+    const pemOf = (stored: PurposeOfTerminal['stored']) =>
+      certificatePem((certificates.find((c) => c.stored === stored) as IssuedCertificate).der);
+    const pem = (role: 'root' | 'kdh-ca' | 'terminal-ca') =>
+      certificatePem(this.authorities.get(role).certificate);
+    return {
+      id,
+      serial,
+      state,
+      certificates: { tls: pemOf('TLS'), encryption: pemOf('ENCRYPTION'), signing: pemOf('SIGNING') },
+      chain: pem('terminal-ca') + pem('root'),
+      kdhTrustAnchor: pem('kdh-ca'),
+      gatewayTrustAnchor: pem('root'),
+    };
+  }
+
   private async requireFree({ serial, profileId }: EnrolTerminal): Promise<void> {
     const [found] = await this.database.query<{ taken: boolean; profile: boolean }>(
       `select exists (select 1 from terminal where serial = $1) as taken,
@@ -183,22 +230,23 @@ export class TerminalsService {
     if (!found?.profile) throw new Problem(422, 'PROFILE_UNKNOWN', 'no profile has this id');
   }
 
-  private async issue(
-    { serial, csrs }: EnrolTerminal,
-    purpose: PurposeOfTerminal,
-  ): Promise<IssuedCertificate> {
-    const request = readCertificationRequest(csrs[purpose.csr], purpose.purpose);
-    if (request.serial !== serial) {
-      throw new Problem(422, 'CSR_SERIAL', `the ${purpose.csr} request is for another serial number`);
-    }
+  private async issue(serial: string, { purpose, publicKey }: ProvenKey): Promise<IssuedCertificate> {
     const der = await issueCertificate(purpose.profile, {
       issuer: this.authorities.issuer('terminal-ca'),
-      publicKey: request.publicKey,
+      publicKey,
       commonName: serial,
       notBefore: new Date(Date.now() - 60_000),
     });
-    return { stored: purpose.stored, csr: purpose.csr, der: Buffer.from(der), publicKey: request.publicKey };
+    return { stored: purpose.stored, der: Buffer.from(der), publicKey };
   }
+}
+
+function provenKey({ serial, csrs }: EnrolTerminal, purpose: PurposeOfTerminal): ProvenKey {
+  const request = readCertificationRequest(csrs[purpose.csr], purpose.purpose);
+  if (request.serial !== serial) {
+    throw new Problem(422, 'CSR_SERIAL', `the ${purpose.csr} request is for another serial number`);
+  }
+  return { purpose, publicKey: request.publicKey };
 }
 
 async function insertCertificates(
