@@ -16,7 +16,10 @@ import {
   tr31KeyBlock,
 } from './fields.ts';
 
-/** Slots of the key block protection keys: AES for version D blocks, TDES for version B. A profile may not use them. */
+/**
+ * Slots of the key block protection keys, which no profile may use: the AES key opens version D blocks and comes by
+ * TR-34, the TDES key opens version B blocks and comes as a version D block in a plan, before the blocks under it.
+ */
 export const kbpkSlots = { AES: 'KBPK-AES', TDES: 'KBPK-TDES' } as const;
 
 /** KT_KDH: a KBPK by TR-34 two-pass key transport. */
