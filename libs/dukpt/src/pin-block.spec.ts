@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { aes, tdes, xor } from '@openkdh/block-ciphers';
 import fc from 'fast-check';
 import { aesVectors, hex, tdesVectors, toHex } from '../../../test/support/dukpt-vectors.ts';
 import {
@@ -116,6 +117,30 @@ describe.each(formats)('format %i', (format, keyLengths, blockBytes) => {
       }
     }
     expect(refused).toBeGreaterThan(blockBytes * 8 - 5); // a random block seldom looks like a PIN
+  });
+
+  /** Encrypts a PIN field that no terminal would make. */
+  function blockOf(field: string): Uint8Array {
+    const cipher = format === 4 ? aes(key) : tdes(key);
+    const first = hex(field.padEnd(2 * blockBytes, '0'));
+    if (format === 4) cipher.encryptBlock(first, 0, first, 0);
+    const block = xor(first, panField(format, pan));
+    cipher.encryptBlock(block, 0, block, 0);
+    return block;
+  }
+
+  test('a PIN field that is wrong in one place does not open', () => {
+    const fill = format === 4 ? 'A' : 'F';
+    const right = `${format}51234512345`.slice(0, 7).padEnd(16, fill);
+    expect(decryptPinBlock(format, key, blockOf(right), pan)).toEqual(digits('12345'));
+    const replaced = (at: number, half: string) => right.slice(0, at) + half + right.slice(at + 1);
+    const wrongFill = format === 3 ? '9' : 'E';
+    const wrong = [replaced(0, '2'), replaced(1, '3'), replaced(1, 'D'), replaced(1, '0')];
+    for (let at = 2; at < 7; at++) wrong.push(replaced(at, 'A'));
+    for (let at = 7; at < 16; at++) wrong.push(replaced(at, wrongFill));
+    for (const field of wrong) {
+      expect(() => decryptPinBlock(format, key, blockOf(field), pan)).toThrow(refusal('DUKPT_PIN_BLOCK'));
+    }
   });
 
   test('another format, key or PAN does not open', () => {

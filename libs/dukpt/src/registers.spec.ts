@@ -34,16 +34,13 @@ function stateAt(
   keyOf: (counter: number) => Uint8Array,
 ): Uint8Array {
   const filled = filledRegisters(rule, counter);
-  const keys: Uint8Array[] = [];
+  const registers: Uint8Array[] = [];
   for (let n = 0; n < rule.bits; n++) {
-    const bit = 2 ** n;
-    if (Math.floor(filled / bit) % 2 === 0) continue;
-    const above = counter - (counter % (2 * bit));
-    keys.push(keyOf(above + bit));
+    const above = counter - (counter % 2 ** (n + 1));
+    registers.push((filled & (1 << n)) === 0 ? new Uint8Array(keyBytes) : keyOf(above + 2 ** n));
   }
-  return new Uint8Array(
-    Buffer.concat([Uint8Array.of(1, rule === tdesCounter ? 0x54 : 0x41, keyBytes), ksn, ...keys]),
-  );
+  const header = Uint8Array.of(1, rule === tdesCounter ? 0x54 : 0x41, keyBytes);
+  return new Uint8Array(Buffer.concat([header, ksn, ...registers]));
 }
 
 const tdesStateAt = (counter: number) =>
@@ -87,7 +84,7 @@ describe('TDES', () => {
     expect(registers.nextKsn).toBeUndefined();
     expect(() => registers.next()).toThrow(refusal('DUKPT_EXHAUSTED'));
     const state = registers.toState();
-    expect(toHex(state)).toBe('015410FFFF9876543210E00000'); // no key left, counter 0
+    expect(toHex(state)).toBe(`015410FFFF9876543210E00000${'00'.repeat(21 * 16)}`); // no key left, counter 0
     const restored = TdesDukptRegisters.fromState(state);
     expect(restored.nextKsn).toBeUndefined();
     expect(() => restored.next()).toThrow(refusal('DUKPT_EXHAUSTED'));
@@ -126,7 +123,7 @@ describe('AES', () => {
     const registers = AesDukptRegisters.fromState(aesStateAt(0xffff0000));
     expect(toHex(registers.next().ksn)).toBe('1234567890123456FFFF0000');
     expect(() => registers.next()).toThrow(refusal('DUKPT_EXHAUSTED'));
-    expect(toHex(registers.toState())).toBe('014110123456789012345600000000');
+    expect(toHex(registers.toState())).toBe(`014110123456789012345600000000${'00'.repeat(32 * 16)}`);
     expect(() => registers.updateKey('AES128')).toThrow(refusal('DUKPT_EXHAUSTED'));
     expect(() => AesDukptRegisters.fromState(registers.toState()).next()).toThrow(refusal('DUKPT_EXHAUSTED'));
   });
@@ -197,7 +194,7 @@ describe('the registers at any age', () => {
   test('wiped: nothing is left, and nothing more comes', () => {
     const registers = TdesDukptRegisters.load(tdesIk, tdesKsn);
     registers.wipe();
-    expect(toHex(registers.toState())).toBe('015410FFFF9876543210E00000');
+    expect(toHex(registers.toState())).toBe(`015410FFFF9876543210E00000${'00'.repeat(21 * 16)}`);
     expect(() => registers.next()).toThrow(refusal('DUKPT_EXHAUSTED'));
   });
 });
@@ -250,11 +247,20 @@ describe('refusals', () => {
       changed[at]! ^= 0x08;
       expect(() => TdesDukptRegisters.fromState(changed)).toThrow(invalid);
     }
-    const beyond = Uint8Array.from(tdes);
+    const beyond = new Uint8Array(tdes.length);
+    beyond.set(tdes.subarray(0, 3));
     beyond.set(tdesKsnAt(tdesKsn, 0x1fffff), 3);
     expect(() => TdesDukptRegisters.fromState(beyond)).toThrow(invalid);
     const zero = Uint8Array.from(tdes);
     zero.set(tdesKsn, 3);
     expect(() => TdesDukptRegisters.fromState(zero)).toThrow(invalid); // counter 0 has no keys
+    for (const [state, fromState, keysAt] of [
+      [tdes, TdesDukptRegisters.fromState, 13],
+      [aes, AesDukptRegisters.fromState, 15],
+    ] as const) {
+      const revived = Uint8Array.from(state);
+      revived[keysAt + 2 * 16] = 1; // the register of bit 2 was used by counter 4
+      expect(() => fromState(revived)).toThrow(invalid);
+    }
   });
 });

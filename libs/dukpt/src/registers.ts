@@ -10,7 +10,7 @@ import {
   nextCounter,
   tdesCounter,
 } from './counter.ts';
-import { DukptError } from './errors.ts';
+import { DukptError, requireLength } from './errors.ts';
 import type { Step } from './key-path.ts';
 import { aesKsnAt, aesKsnBytes, aesKsnCounter, tdesKsnAt, tdesKsnBytes, tdesKsnCounter } from './ksn.ts';
 import type { AesKeyType } from './tables.ts';
@@ -85,8 +85,8 @@ export abstract class DukptRegisters {
   readonly #step: Step;
   readonly #ksn: Uint8Array;
   readonly #keyBytes: number;
-  /** [n] belongs to bit n of the counter; zeros where `filledRegisters` has no bit. */
-  readonly #keys: Uint8Array[];
+  /** All registers, that of counter bit 0 first; zeros where `filledRegisters` has no bit. */
+  readonly #registers: Uint8Array;
   /** Of the next transaction; 0 when exhausted. */
   #counter: number;
 
@@ -102,7 +102,7 @@ export abstract class DukptRegisters {
     this.#ksn = scheme.ksnAt(ksn, 0);
     this.#counter = counter;
     this.#keyBytes = keyBytes;
-    this.#keys = Array.from({ length: scheme.counter.bits }, () => new Uint8Array(keyBytes));
+    this.#registers = new Uint8Array(scheme.counter.bits * keyBytes);
   }
 
   /** The KSN of the next transaction; undefined when there is none left. */
@@ -121,7 +121,7 @@ export abstract class DukptRegisters {
       );
     }
     const used = bitNumber(lowestOneBit(counter));
-    const register = this.#keys[used]!;
+    const register = this.#register(used);
     const key = new Uint8Array(register);
     if (countOneBits(counter) < rule.maxOneBits) this.#fillBelow(used, counter, key);
     register.fill(0);
@@ -133,37 +133,31 @@ export abstract class DukptRegisters {
    * The state in clear, for whoever seals it; the caller wipes it. It is as secret as the keys in it.
    *
    * version[1] algorithm[1] key length[1] KSN of the next transaction[10 or 12] (counter 0: exhausted),
-   * then the filled registers, the lowest first.
+   * then all registers, that of counter bit 0 first; erased ones are zeros.
    */
   toState(): Uint8Array {
-    const filled = this.#filledKeys();
     const { tag, ksnBytes, ksnAt } = this.#scheme;
-    const state = new Uint8Array(stateHeaderBytes + ksnBytes + filled.length * this.#keyBytes);
+    const state = new Uint8Array(stateHeaderBytes + ksnBytes + this.#registers.length);
     state[0] = stateVersion;
     state[1] = tag;
     state[2] = this.#keyBytes;
     state.set(ksnAt(this.#ksn, this.#counter), stateHeaderBytes);
-    for (const [n, key] of filled.entries()) {
-      state.set(key, stateHeaderBytes + ksnBytes + n * this.#keyBytes);
-    }
+    state.set(this.#registers, stateHeaderBytes + ksnBytes);
     return state;
   }
 
   /** Fills all registers with zeros and ends the counter: tamper response, or a new key is coming. */
   wipe(): void {
-    for (const key of this.#keys) key.fill(0);
+    this.#registers.fill(0);
     this.#counter = 0;
   }
 
   protected fillAll(initialKey: Uint8Array): void {
-    this.#fillBelow(this.#keys.length, 0, initialKey);
+    this.#fillBelow(this.#scheme.counter.bits, 0, initialKey);
   }
 
-  protected fillFrom(state: Uint8Array): void {
-    const keysAt = stateHeaderBytes + this.#scheme.ksnBytes;
-    for (const [n, key] of this.#filledKeys().entries()) {
-      key.set(state.subarray(keysAt + n * this.#keyBytes, keysAt + (n + 1) * this.#keyBytes));
-    }
+  protected fillFrom(registers: Uint8Array): void {
+    this.#registers.set(registers);
   }
 
   /** A copy of the key in the highest filled register, and its KSN; undefined when exhausted. */
@@ -172,20 +166,22 @@ export abstract class DukptRegisters {
     if (filled === 0) return undefined;
     const bit = highestOneBit(filled);
     const counter = this.#counter - (this.#counter % bit) + (this.#counter & bit ? 0 : bit);
-    return { ksn: this.#scheme.ksnAt(this.#ksn, counter), key: new Uint8Array(this.#keys[bitNumber(bit)]!) };
+    return {
+      ksn: this.#scheme.ksnAt(this.#ksn, counter),
+      key: new Uint8Array(this.#register(bitNumber(bit))),
+    };
+  }
+
+  #register(number: number): Uint8Array {
+    return this.#registers.subarray(number * this.#keyBytes, (number + 1) * this.#keyBytes);
   }
 
   #fillBelow(used: number, counter: number, key: Uint8Array): void {
     for (let number = 0; number < used; number++) {
-      const register = this.#keys[number]!;
+      const register = this.#register(number);
       register.set(key);
       this.#step(register, counter + 2 ** number);
     }
-  }
-
-  #filledKeys(): Uint8Array[] {
-    const filled = filledRegisters(this.#scheme.counter, this.#counter);
-    return this.#keys.filter((_, number) => (filled & (1 << number)) !== 0);
   }
 }
 
@@ -210,9 +206,9 @@ export class TdesDukptRegisters extends DukptRegisters {
 
   /** Continues from a state of `toState`, which the caller wipes. DUKPT_STATE_INVALID for any other bytes. */
   static fromState(state: Uint8Array): TdesDukptRegisters {
-    const { ksn, counter } = parseState(tdesScheme, state);
+    const { ksn, counter, keys } = parseState(tdesScheme, state);
     const registers = new TdesDukptRegisters(ksn, counter);
-    registers.fillFrom(state);
+    registers.fillFrom(keys);
     return registers;
   }
 }
@@ -238,9 +234,9 @@ export class AesDukptRegisters extends DukptRegisters {
 
   /** Continues from a state of `toState`, which the caller wipes. DUKPT_STATE_INVALID for any other bytes. */
   static fromState(state: Uint8Array, engine: CipherEngine = 'table'): AesDukptRegisters {
-    const { ksn, counter, keyBytes } = parseState(aesScheme, state);
+    const { ksn, counter, keyBytes, keys } = parseState(aesScheme, state);
     const registers = new AesDukptRegisters(ksn, counter, keyBytes, engine);
-    registers.fillFrom(state);
+    registers.fillFrom(keys);
     return registers;
   }
 
@@ -278,26 +274,24 @@ function requireInitialKsn(counter: number): void {
 function parseState(
   { tag, counter: rule, ksnBytes, keyLengths, ksnCounter }: RegisterScheme,
   state: Uint8Array,
-): { ksn: Uint8Array; counter: number; keyBytes: number } {
+): { ksn: Uint8Array; counter: number; keyBytes: number; keys: Uint8Array } {
   const keyBytes = state[2] ?? 0;
   if (state[0] !== stateVersion || state[1] !== tag || !keyLengths.includes(keyBytes)) {
     throw new DukptError('DUKPT_STATE_INVALID', 'state: expected registers of this algorithm, version 1');
   }
   const keysAt = stateHeaderBytes + ksnBytes;
-  if (state.length < keysAt) {
-    throw new DukptError(
-      'DUKPT_STATE_INVALID',
-      `state: expected a KSN of ${ksnBytes} bytes, got ${state.length} in all`,
-    );
-  }
+  requireLength(state, [keysAt + rule.bits * keyBytes], 'DUKPT_STATE_INVALID', 'state');
   const ksn = state.subarray(stateHeaderBytes, keysAt);
   const counter = ksnCounter(ksn);
   if (counter !== 0 && !isTransactionCounter(rule, counter)) {
     throw new DukptError('DUKPT_STATE_INVALID', 'state: expected the counter of a transaction');
   }
-  const length = keysAt + countOneBits(filledRegisters(rule, counter)) * keyBytes;
-  if (state.length !== length) {
-    throw new DukptError('DUKPT_STATE_INVALID', `state: expected ${length} bytes, got ${state.length}`);
+  const keys = state.subarray(keysAt);
+  const filled = filledRegisters(rule, counter);
+  for (const [at, byte] of keys.entries()) {
+    if (byte !== 0 && (filled & (1 << Math.floor(at / keyBytes))) === 0) {
+      throw new DukptError('DUKPT_STATE_INVALID', 'state: expected zeros in the registers that were used');
+    }
   }
-  return { ksn, counter, keyBytes };
+  return { ksn, counter, keyBytes, keys };
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { hex, toHex } from '../../../test/support/dukpt-vectors.ts';
@@ -18,7 +19,10 @@ const tdesKsn = hex('FFFF9876543210E00000');
 const aesIk = hex('1273671EA26AC29AFA4D1084127652A1');
 const aesKsn = hex('123456789012345600000000');
 
-/** Memory that loses power on its nth write: that write and all after it don't happen. */
+/**
+ * Memory that loses power on its nth write: that write and all after it don't happen. Writes take a while, and must
+ * not be called at once.
+ */
 class CuttableMemory implements TerminalMemory {
   state: Uint8Array | undefined;
   sequence = 0;
@@ -27,20 +31,29 @@ class CuttableMemory implements TerminalMemory {
   readState = async () => this.state && Uint8Array.from(this.state);
   readSequence = async () => this.sequence;
 
-  async writeState(sealed: Uint8Array): Promise<void> {
-    this.#spendPower();
-    this.state = Uint8Array.from(sealed);
+  #writing = false;
+
+  writeState(sealed: Uint8Array): Promise<void> {
+    return this.#write(() => {
+      this.state = Uint8Array.from(sealed);
+    });
   }
 
-  async writeSequence(sequence: number): Promise<void> {
-    this.#spendPower();
-    if (sequence <= this.sequence) throw new Error(`not monotonic: ${this.sequence} to ${sequence}`);
-    this.sequence = sequence;
+  writeSequence(sequence: number): Promise<void> {
+    return this.#write(() => {
+      if (sequence <= this.sequence) throw new Error(`not monotonic: ${this.sequence} to ${sequence}`);
+      this.sequence = sequence;
+    });
   }
 
-  #spendPower(): void {
+  async #write(change: () => void): Promise<void> {
+    if (this.#writing) throw new Error('two writes at once');
+    this.#writing = true;
+    await setImmediate();
+    this.#writing = false;
     if (this.writesLeft === 0) throw new Error('power cut');
     this.writesLeft--;
+    change();
   }
 }
 
@@ -145,6 +158,22 @@ describe.each(terminals)('%s', (_, load, fromState) => {
     expect(counterOf((await terminal.next()).ksn)).toBe(2);
   });
 
+  test('the key of a failed write is wiped', async () => {
+    const memory = new CuttableMemory();
+    const registers = load();
+    const taken: Uint8Array[] = [];
+    const next = registers.next.bind(registers);
+    registers.next = () => {
+      const transaction = next();
+      taken.push(transaction.key);
+      return transaction;
+    };
+    const terminal = await SealedRegisters.load(registers, memory, sealer);
+    memory.writesLeft = 0;
+    await expect(terminal.next()).rejects.toThrow('power cut');
+    expect(taken).toEqual([new Uint8Array(16)]);
+  });
+
   test('calls that overlap get each their own counter, in order', async () => {
     const memory = new CuttableMemory();
     const terminal = await SealedRegisters.load(load(), memory, sealer);
@@ -168,11 +197,10 @@ describe.each(terminals)('%s', (_, load, fromState) => {
 
 test('a whole life ends in the memory as well', async () => {
   const memory = new CuttableMemory();
-  const last = Buffer.concat([
-    Uint8Array.of(1, 0x54, 16),
-    hex('FFFF9876543210FFF800'),
-    deriveTdesTransactionKey(tdesIk, hex('FFFF9876543210FFF800')),
-  ]);
+  const last = new Uint8Array(3 + 10 + 21 * 16);
+  last.set([1, 0x54, 16]);
+  last.set(hex('FFFF9876543210FFF800'), 3);
+  last.set(deriveTdesTransactionKey(tdesIk, hex('FFFF9876543210FFF800')), 3 + 10 + 11 * 16); // bit 11 is the lowest
   const terminal = await SealedRegisters.load(TdesDukptRegisters.fromState(last), memory, sealer);
   expect(toHex((await terminal.next()).ksn)).toBe('FFFF9876543210FFF800');
   await expect(terminal.next()).rejects.toThrow(refusal('DUKPT_EXHAUSTED'));
