@@ -8,16 +8,19 @@ import { FieldReader } from './wire/fields.ts';
 import type { Host } from './wire/listener.ts';
 import { formatAnswer, type HostMessage, maxMessageBytes, splitMessage } from './wire/message.ts';
 
+/** Where records go; resolves when they are on disk. */
+export type AuditTrail = Pick<AuditLog, 'append'>;
+
 /** The HSM behind its sockets: one message in, one answer out. */
 export class SoftHsm {
   readonly #parts: HsmParts;
-  readonly #auditLog: AuditLog;
+  readonly #auditTrail: AuditTrail;
   readonly #log: Log;
   #auditFailed = false;
 
-  constructor(parts: HsmParts, auditLog: AuditLog, log: Log) {
+  constructor(parts: HsmParts, auditTrail: AuditTrail, log: Log) {
     this.#parts = parts;
-    this.#auditLog = auditLog;
+    this.#auditTrail = auditTrail;
     this.#log = log;
   }
 
@@ -89,7 +92,7 @@ export class SoftHsm {
       keysOut,
       result: code,
     } as const;
-    return this.#auditLog.append(entry, releasedKeys);
+    return this.#auditTrail.append(entry, releasedKeys);
   }
 
   /** The code to answer with; everything that is not a refusal is an error of this program. */

@@ -1,7 +1,14 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { SoftHsmError } from '../errors.ts';
-import { type AuditEntry, type AuditLine, type AuditRecord, formatRecord, hashLine } from './audit-record.ts';
+import {
+  type AuditEntry,
+  type AuditLine,
+  type AuditRecord,
+  formatRecord,
+  hashLine,
+  signedPart,
+} from './audit-record.ts';
 import { BrokenChain, type ChainHead, continueChain, emptyChain, headBefore } from './chain.ts';
 import type { CheckpointKey } from './checkpoint.ts';
 
@@ -92,11 +99,13 @@ export class AuditLog {
 
   /** Signs the head and closes the file. */
   async close(): Promise<void> {
-    await this.append({ event: 'shutdown' });
-    this.#collecting ??= this.#startBatch();
-    this.#collecting.lines.push(this.#checkpoint());
-    await this.#collecting.written;
-    await this.#file.close();
+    const written = this.append({ event: 'shutdown' });
+    this.#collecting?.lines.push(this.#checkpoint());
+    try {
+      await written;
+    } finally {
+      await this.#file.close();
+    }
   }
 
   #startBatch(): Batch {
@@ -110,30 +119,35 @@ export class AuditLog {
     return batch;
   }
 
-  #chain(entry: AuditEntry | { event: 'checkpoint'; signature: string }, releasedKeys: number): AuditLine {
-    const { seq, hash, operations, bootCounter, checkpointSeq } = this.#head;
-    const record: AuditRecord = {
-      ...entry,
+  #chain(entry: AuditEntry, releasedKeys: number): AuditLine {
+    return this.#take({ ...entry, ...this.#next(releasedKeys) });
+  }
+
+  #checkpoint(): AuditLine {
+    const unsigned = { event: 'checkpoint', signature: '', ...this.#next(0) } as const;
+    const line = this.#take({ ...unsigned, signature: this.#key.sign(signedPart(unsigned)) });
+    this.#head = { ...this.#head, checkpointSeq: this.#head.seq };
+    return line;
+  }
+
+  /** What the chain says of the next record. */
+  #next(releasedKeys: number) {
+    const { seq, hash, operations, bootCounter } = this.#head;
+    return {
       bootCounter,
       operations: operations + releasedKeys,
       prevHash: hash,
       seq: seq + 1,
       time: this.#now().toISOString(),
     };
-    const line = formatRecord(record);
-    this.#head = {
-      seq: record.seq,
-      hash: hashLine(line),
-      operations: record.operations,
-      bootCounter,
-      checkpointSeq: record.event === 'checkpoint' ? record.seq : checkpointSeq,
-    };
-    return line;
   }
 
-  #checkpoint(): AuditLine {
-    const { seq, hash } = this.#head;
-    return this.#chain({ event: 'checkpoint', signature: this.#key.sign(seq + 1, hash) }, 0);
+  /** Makes the record the head of the chain. */
+  #take(record: AuditRecord): AuditLine {
+    const line = formatRecord(record);
+    const { seq, operations, bootCounter } = record;
+    this.#head = { ...this.#head, seq, operations, bootCounter, hash: hashLine(line) };
+    return line;
   }
 }
 

@@ -30,7 +30,13 @@ export type AuditEntry =
   | { event: 'recovered'; droppedBytes: number }
   | { event: 'shutdown' };
 
-export type AuditRecord = (AuditEntry | { event: 'checkpoint'; signature: string }) & {
+/** Signs all that stands in the log up to itself, itself included: see `signedPart`. */
+export interface CheckpointEntry {
+  event: 'checkpoint';
+  signature: string;
+}
+
+export type AuditRecord = (AuditEntry | CheckpointEntry) & {
   /** Number of this start of the HSM, from 1; the sealed LMK counts the same. */
   bootCounter: number;
   /** How many operations have released a key, since the HSM was set up. */
@@ -45,10 +51,18 @@ export function formatRecord(record: AuditRecord): AuditLine {
   return JSON.stringify(record, Object.keys(record).sort());
 }
 
+/** The line of a checkpoint without its signature: what is signed. */
+export function signedPart(checkpoint: AuditRecord & { event: 'checkpoint' }): string {
+  const { signature: _, ...record } = checkpoint;
+  return JSON.stringify(record, Object.keys(record).sort());
+}
+
 /** SHA-256 of the line, upper-case hex. */
 export function hashLine(line: AuditLine): string {
   return createHash('sha256').update(line, 'latin1').digest('hex').toUpperCase();
 }
+
+const events: readonly AuditRecord['event'][] = ['boot', 'checkpoint', 'command', 'recovered', 'shutdown'];
 
 /** `undefined` for a line that is not a record. */
 export function parseRecord(line: AuditLine): AuditRecord | undefined {
@@ -58,8 +72,9 @@ export function parseRecord(line: AuditLine): AuditRecord | undefined {
       Number.isSafeInteger(record.seq) &&
       Number.isSafeInteger(record.operations) &&
       Number.isSafeInteger(record.bootCounter) &&
-      typeof record.event === 'string' &&
+      events.includes(record.event) &&
       typeof record.prevHash === 'string' &&
+      (record.event !== 'checkpoint' || typeof record.signature === 'string') &&
       formatRecord(record) === line;
     return wellFormed ? record : undefined;
   } catch {

@@ -1,4 +1,11 @@
-import { type AuditLine, type AuditRecord, hashLine, noHash, parseRecord } from './audit-record.ts';
+import {
+  type AuditLine,
+  type AuditRecord,
+  hashLine,
+  noHash,
+  parseRecord,
+  signedPart,
+} from './audit-record.ts';
 import { verifyCheckpoint } from './checkpoint.ts';
 
 /** Where a log ends: what the next record has to continue. */
@@ -60,5 +67,5 @@ export function headBefore(line: AuditLine): ChainHead {
 }
 
 function signedBy(checkpointKey: string, record: AuditRecord & { event: 'checkpoint' }): boolean {
-  return verifyCheckpoint(checkpointKey, record.seq, record.prevHash, record.signature);
+  return verifyCheckpoint(checkpointKey, signedPart(record), record.signature);
 }

@@ -4,12 +4,12 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 
 const pkcs8Prefix = Buffer.from('302E020100300506032B657004220420', 'hex');
 const spkiPrefix = Buffer.from('302A300506032B6570032100', 'hex');
 
-/** Signs the head of the audit log from time to time, so that it cannot be rewritten by who holds the file. */
+/** Signs the audit log from time to time, so that it cannot be rewritten by who holds the file. */
 export interface CheckpointKey {
   /** 32 bytes, upper-case hex. */
   readonly publicKey: string;
-  /** Ed25519 signature over `checkpointBytes`, upper-case hex. */
-  sign(seq: number, prevHash: string): string;
+  /** Ed25519 signature of 64 bytes, upper-case hex. `record`: the line of the checkpoint without its signature. */
+  sign(record: string): string;
 }
 
 /** `seed`: 32 bytes, derived from the LMK; the caller wipes it. */
@@ -20,22 +20,14 @@ export function checkpointKeyFromSeed(seed: Uint8Array): CheckpointKey {
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   return {
     publicKey: spki.subarray(spkiPrefix.length).toString('hex').toUpperCase(),
-    sign: (seq, prevHash) =>
-      sign(null, checkpointBytes(seq, prevHash), privateKey).toString('hex').toUpperCase(),
+    sign: (record) => sign(null, signedBytes(record), privateKey).toString('hex').toUpperCase(),
   };
 }
 
-/** `publicKey`: 32 bytes in hex; `signature`: 64 bytes in hex. */
-export function verifyCheckpoint(
-  publicKey: string,
-  seq: number,
-  prevHash: string,
-  signature: string,
-): boolean {
+/** `publicKey`: 32 bytes in hex; `signature`: 64 bytes in hex; `record`: as it was signed. */
+export function verifyCheckpoint(publicKey: string, record: string, signature: string): boolean {
   const key = ed25519PublicKey(publicKey);
-  return (
-    key !== undefined && verify(null, checkpointBytes(seq, prevHash), key, Buffer.from(signature, 'hex'))
-  );
+  return key !== undefined && verify(null, signedBytes(record), key, Buffer.from(signature, 'hex'));
 }
 
 function ed25519PublicKey(publicKey: string): KeyObject | undefined {
@@ -44,7 +36,7 @@ function ed25519PublicKey(publicKey: string): KeyObject | undefined {
   return createPublicKey({ key, format: 'der', type: 'spki' });
 }
 
-/** The signed bytes: a label, the sequence number of the checkpoint, the hash of the line before it. */
-function checkpointBytes(seq: number, prevHash: string): Buffer {
-  return Buffer.from(`openkdh soft-hsm audit checkpoint v1\n${seq}\n${prevHash}\n`, 'latin1');
+/** A label, then the record: a signature of this key means nothing anywhere else. */
+function signedBytes(record: string): Buffer {
+  return Buffer.from(`openkdh soft-hsm audit checkpoint v1\n${record}\n`, 'latin1');
 }

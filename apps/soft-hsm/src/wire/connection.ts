@@ -21,15 +21,15 @@ export function serveConnection(
   const reader = new FrameReader();
   let ready: Buffer[] = [];
   let inFlight = 0;
-  let hostIsDone = false;
+  let finishing = false;
   let reason: string | undefined;
 
   const flush = () => {
     const answers = ready;
     ready = [];
     if (socket.writable) socket.write(answers.length === 1 ? answers[0]! : Buffer.concat(answers));
-    if (hostIsDone && inFlight === 0) socket.end();
     adjustReading();
+    endWhenAnswered();
   };
   const send = (answer: Buffer) => {
     inFlight -= 1;
@@ -37,8 +37,11 @@ export function serveConnection(
     ready.push(frame(answer));
   };
   const adjustReading = () => {
-    const congested = inFlight >= maxInFlight || socket.writableLength > maxUnreadBytes;
+    const congested = finishing || inFlight >= maxInFlight || socket.writableLength > maxUnreadBytes;
     if (congested !== socket.isPaused()) congested ? socket.pause() : socket.resume();
+  };
+  const endWhenAnswered = () => {
+    if (finishing && inFlight === 0 && ready.length === 0) socket.destroySoon();
   };
 
   socket.on('data', (chunk) => {
@@ -46,18 +49,19 @@ export function serveConnection(
       const answer = answerMessage(message);
       if (answer === undefined) {
         reason = `a message of ${message.length} bytes is too short to be answered`;
-        socket.destroy();
-        return;
+        finishing = true;
+        break;
       }
       inFlight += 1;
       if (answer instanceof Promise) void answer.then(send);
       else send(answer);
     }
     adjustReading();
+    endWhenAnswered();
   });
   socket.on('end', () => {
-    hostIsDone = true;
-    if (inFlight === 0 && ready.length === 0) socket.end();
+    finishing = true;
+    endWhenAnswered();
   });
   socket.on('drain', adjustReading);
   socket.on('error', (error) => {

@@ -1,0 +1,70 @@
+import { describe, expect, test } from '@jest/globals';
+import { SoftHsmError } from './errors.ts';
+import { parseServeOptions, parseVerifyLogOptions } from './options.ts';
+
+const live = ['--state', 's', '--socket', 'h.sock', '--passphrase-file', 'p'];
+const tls = ['--tls-port', '0', '--tls-cert', 'c', '--tls-key', 'k', '--tls-ca', 'a'];
+const refusalOf = (action: () => unknown) => {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof SoftHsmError && error.code === 'SOFT_HSM_USAGE') return error.message;
+    throw error;
+  }
+  return 'accepted';
+};
+
+describe('serve', () => {
+  test('a live LMK on the unix socket', () => {
+    expect(parseServeOptions(live)).toEqual({
+      stateFolder: 's',
+      socketPath: 'h.sock',
+      lmk: { from: 'passphrase', file: 'p' },
+      tls: undefined,
+      keyLengthHiding: true,
+      logLevel: 'info',
+    });
+  });
+
+  test('TLS too', () => {
+    expect(parseServeOptions([...live, ...tls]).tls).toEqual({
+      host: '127.0.0.1',
+      port: 0,
+      certFile: 'c',
+      keyFile: 'k',
+      caFile: 'a',
+    });
+  });
+
+  test.each([
+    [['--test-lmk'], 'AES'],
+    [['--test-lmk', '--test-lmk-tdes'], 'TDES'],
+  ])('%s', (args, algorithm) => {
+    const { lmk } = parseServeOptions(['--state', 's', '--socket', 'h', ...args]);
+    expect(lmk).toEqual({ from: 'test', algorithm });
+  });
+
+  test.each<[string, string[], RegExp]>([
+    ['no state', live.slice(2), /--state is needed/],
+    ['no socket', ['--state', 's', '--test-lmk'], /--socket is needed/],
+    ['no LMK', live.slice(0, 4), /either --passphrase-file or --test-lmk/],
+    ['two LMKs', [...live, '--test-lmk'], /not both/],
+    ['the 3DES test LMK with a live one', [...live, '--test-lmk-tdes'], /goes with --test-lmk/],
+    ['TLS without a certificate', [...live, '--tls-port', '0'], /--tls-cert is needed/],
+    ['a port that is none', [...live, ...tls, '--tls-port', '65536'], /0 to 65535/],
+    ['a port that is no number', [...live, ...tls, '--tls-port', '1e3'], /0 to 65535/],
+    ['a log level that is none', [...live, '--log-level', 'all'], /expected debug/],
+    ['an unknown option', [...live, '--insecure'], /--insecure/],
+    ['an argument without option', [...live, 'x'], /x/],
+  ])('refuses %s', (_, args, reason) => {
+    expect(refusalOf(() => parseServeOptions(args))).toMatch(reason);
+  });
+});
+
+test('verify-log', () => {
+  expect(parseVerifyLogOptions(['--log', 'l', '--checkpoint-key', 'ab'])).toEqual({
+    logFile: 'l',
+    checkpointKey: 'AB',
+  });
+  expect(refusalOf(() => parseVerifyLogOptions(['--log', 'l']))).toMatch(/--checkpoint-key is needed/);
+});
