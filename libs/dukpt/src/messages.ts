@@ -11,9 +11,10 @@ import {
 } from '@openkdh/block-ciphers';
 import { DukptError, requireLength } from './errors.ts';
 
+/** AES by node:crypto: a working key is set up once for a message, so its timing safety costs little. */
 const dataCiphers = {
-  TDES: { keyed: tdes, keyLengths: [16, 24] },
-  AES: { keyed: aes, keyLengths: [16, 24, 32] },
+  TDES: { keyed: (key: Uint8Array) => tdes(key), keyLengths: [16, 24] },
+  AES: { keyed: (key: Uint8Array) => aes(key, 'openssl'), keyLengths: [16, 24, 32] },
 } as const satisfies Record<string, { keyed: (key: Uint8Array) => BlockCipher; keyLengths: number[] }>;
 
 /** What a data key encrypts with, and a CMAC key authenticates with. */

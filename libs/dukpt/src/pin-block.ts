@@ -76,8 +76,9 @@ function requirePinKey(format: PinBlockFormat, pinKey: Uint8Array): void {
   );
 }
 
+/** AES by node:crypto: for one PIN block its timing safety costs little. */
 function keyed(format: PinBlockFormat, pinKey: Uint8Array): BlockCipher {
-  return format === 4 ? aes(pinKey) : tdes(pinKey);
+  return format === 4 ? aes(pinKey, 'openssl') : tdes(pinKey);
 }
 
 const pinDigits = 14; // room for digits and fill in 8 bytes, after format and length

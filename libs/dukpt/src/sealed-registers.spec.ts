@@ -266,6 +266,7 @@ describe('the AES-GCM sealer', () => {
     const sealed = own.seal(new Uint8Array(3));
     expect(new Uint8Array(own.unseal(sealed))).toEqual(new Uint8Array(3));
     own.wipe();
-    expect(() => own.unseal(sealed)).toThrow(refusal('DUKPT_UNSEAL_FAILED'));
+    expect(() => own.unseal(sealed)).toThrow(refusal('DUKPT_WIPED'));
+    expect(() => own.seal(new Uint8Array(3))).toThrow(refusal('DUKPT_WIPED'));
   });
 });

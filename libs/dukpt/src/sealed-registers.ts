@@ -10,6 +10,7 @@ import type { DukptRegisters, TerminalTransaction } from './registers.ts';
 export interface TerminalMemory {
   /** The sealed state as last written; undefined when none ever was. */
   readState(): Promise<Uint8Array | undefined>;
+  /** Replaces the sealed state. */
   writeState(sealed: Uint8Array): Promise<void>;
   /** The number last written, 0 when none ever was. Should be where a copy of the state can't take it back. */
   readSequence(): Promise<number>;
@@ -143,19 +144,25 @@ const tagBytes = 16;
 
 /**
  * Seals with AES-256-GCM, NIST SP 800-38D: nonce[12] ciphertext[...] tag[16]. `key`: 32 bytes of this terminal alone,
- * copied; `wipe` fills the copy with zeros. Nonces are random, good for 2^32 seals, more than a terminal has
+ * copied; after `wipe` every call throws DUKPT_WIPED. Nonces are random, good for 2^32 seals, more than a terminal has
  * transactions. A state that doesn't open is DUKPT_UNSEAL_FAILED, whatever the reason.
  */
 export function aesGcmSealer(key: Uint8Array): Sealer & { wipe(): void } {
   requireLength(key, [32], 'DUKPT_KEY_LENGTH', 'sealing key');
   const ownKey = new Uint8Array(key);
+  let wiped = false;
+  const requireKey = () => {
+    if (wiped) throw new DukptError('DUKPT_WIPED', 'the sealing key was wiped'); // never seal under zeros
+  };
   return {
     seal(clear) {
+      requireKey();
       const nonce = randomBytes(nonceBytes);
       const cipher = createCipheriv('aes-256-gcm', ownKey, nonce);
       return Buffer.concat([nonce, cipher.update(clear), cipher.final(), cipher.getAuthTag()]);
     },
     unseal(sealed) {
+      requireKey();
       try {
         const decipher = createDecipheriv('aes-256-gcm', ownKey, sealed.subarray(0, nonceBytes), {
           authTagLength: tagBytes,
@@ -168,7 +175,10 @@ export function aesGcmSealer(key: Uint8Array): Sealer & { wipe(): void } {
         throw new DukptError('DUKPT_UNSEAL_FAILED', 'the sealed state does not open');
       }
     },
-    wipe: () => void ownKey.fill(0),
+    wipe() {
+      wiped = true;
+      ownKey.fill(0);
+    },
   };
 }
 
