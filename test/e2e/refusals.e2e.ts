@@ -263,24 +263,34 @@ describe('what is refused', () => {
         body: JSON.stringify(body),
       });
 
-    test('a public key that another terminal has', async () => {
-      const profileId = await provisionKeys(stack.api);
-      const keys = ['P-256', 'RSA', 'P-256'].map((kind) =>
-        kind === 'RSA'
-          ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-          : generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
-      ) as [KeyObject, KeyObject, KeyObject];
-      const enrolment = async (serial: string) => {
-        const [tls, encryption, signing] = await Promise.all(
-          keys.map((key) => createCertificationRequest({ serial, key })),
-        );
-        return { serial, model: 'test', profileId, csrs: { tls, encryption, signing } };
+    const makeKeys = (): [KeyObject, KeyObject, KeyObject] => [
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+      generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey,
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+    ];
+    const enrolment = async (serial: string, keys: KeyObject[]) => {
+      const [tls, encryption, signing] = await Promise.all(
+        keys.map((key) => createCertificationRequest({ serial, key })),
+      );
+      return {
+        serial,
+        model: 'test',
+        profileId: await provisionKeys(stack.api),
+        csrs: { tls, encryption, signing },
       };
-      expect((await post('/terminals', await enrolment('KEYS-1'))).status).toBe(201);
-      const again = await post('/terminals', await enrolment('KEYS-2'));
+    };
+
+    test('a public key that another terminal has, a serial number that is taken', async () => {
+      const keys = makeKeys();
+      const first = await post('/terminals', await enrolment('KEYS-1', keys));
+      expect(first.status).toBe(201);
+      const again = await post('/terminals', await enrolment('KEYS-2', keys));
       expect([again.status, await again.json()]).toMatchObject([409, { code: 'KEY_REUSED' }]);
-      const sameSerial = await post('/terminals', await enrolment('KEYS-1'));
+      const sameSerial = await post('/terminals', await enrolment('KEYS-1', makeKeys()));
       expect([sameSerial.status, await sameSerial.json()]).toMatchObject([409, { code: 'SERIAL_TAKEN' }]);
+      // The answer to the first may have been lost: asked with the same keys, it is given again.
+      const repeated = await post('/terminals', await enrolment('KEYS-1', keys));
+      expect([repeated.status, await repeated.json()]).toEqual([201, await first.json()]);
     });
 
     test.each<[string, string, unknown, number, string]>([

@@ -50,6 +50,11 @@ export class Database implements Sql, OnApplicationShutdown {
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
+    // A connection that dies while it is ours tells so by an event as well; without a listener that ends the process.
+    const died = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', died);
     try {
       await client.query('begin');
       const result = await work({
@@ -64,6 +69,7 @@ export class Database implements Sql, OnApplicationShutdown {
       });
       throw error;
     } finally {
+      client.off('error', died);
       client.release(broken);
     }
   }
