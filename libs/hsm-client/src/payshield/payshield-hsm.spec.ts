@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createLocalCa, type LocalCa } from '@openkdh/pki';
-import { answerFrame, type Script, ScriptedHsm } from '../../../../test/support/scripted-hsm.ts';
+import fc from 'fast-check';
+import {
+  answerFrame,
+  type Script,
+  ScriptedHsm,
+  type ScriptedRequest,
+} from '../../../../test/support/scripted-hsm.ts';
 import vectors from '../../../../test/vectors/payshield.json' with { type: 'json' };
 import type { HsmError } from '../errors.ts';
 import type { GenerateKeyRequest, Hsm } from '../hsm.ts';
@@ -101,19 +107,20 @@ describe('answers find their calls', () => {
     expect(answers.map(({ length }) => length)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   });
 
-  test('a call that finds every socket full waits for its turn', async () => {
+  test('of 70 calls at once 64 are under way on a socket; the others wait for their turn', async () => {
     const held: (() => void)[] = [];
-    const server = await scripted({
+    let mostHeld = 0;
+    await scripted({
       N0: (request) => {
         held.push(() => randomOfItsLength(request));
-        // The 65th cannot arrive before one of the first 64 is answered.
-        if (held.length === 64) for (const each of held.splice(0)) each();
-        else if (server.count('N0') > 64) held.pop()!();
+        mostHeld = Math.max(mostHeld, held.length);
+        setTimeout(() => held.shift()!(), 5);
       },
     });
     const hsm = await connect();
     const answers = await Promise.all(Array.from({ length: 70 }, (_, i) => hsm.random(i + 1)));
     expect(answers.map(({ length }) => length)).toEqual(Array.from({ length: 70 }, (_, i) => i + 1));
+    expect(mostHeld).toBe(64);
   });
 });
 
@@ -171,27 +178,31 @@ describe('what is sent again, and what never is', () => {
 describe('an HSM that is silent, slow or talks nonsense', () => {
   test('silence: HSM_TIMEOUT, may have been executed, not sent again', async () => {
     const server = await scripted({ BU: () => {} });
-    const hsm = await connect({ timeoutMs: 100 });
+    const hsm = await connect({ timeoutMs: 250 });
     expect(await errorOf(hsm.checkValue(key))).toMatchObject({ code: 'HSM_TIMEOUT', mayHaveExecuted: true });
     expect(server.count('BU')).toBe(1);
   });
 
-  test('an answer after the deadline goes to nobody, and other calls of that socket are served', async () => {
-    let release = (): void => {};
+  test('an answer after the deadline goes to nobody, and a slow command on the same socket is still served', async () => {
+    let answerLate = (): void => {};
+    let answerSlow = (): void => {};
+    const ej = vectors.s_block_v0_rsa_private.ej_answer_frame_hex;
     const server = await scripted({
       BU: ({ answer }) => {
-        release = () => answer('00', 'AAAAAA');
+        answerLate = () => answer('00', 'AAAAAA');
       },
-      A0: ({ answer }) => {
-        release();
-        answer('00', a1);
+      EI: ({ answer }) => {
+        answerSlow = () => answer('00', Buffer.from(ej, 'hex').subarray(10));
       },
     });
-    const hsm = await connect({ timeoutMs: 100 });
+    const hsm = await connect({ timeoutMs: 250 });
+    const pair = hsm.generateRsaKeyPair({ bits: 2048, use: 'signature' });
     expect((await errorOf(hsm.checkValue(key))).code).toBe('HSM_TIMEOUT');
-    expect((await eventually(() => hsm.generateKey(kek))).kcv).toBe(commands.a0_mode_0.kcv);
+    answerLate();
     server.on('BU', ({ answer }) => answer('00', '2356F2'));
     expect(await hsm.checkValue(key)).toBe('2356F2');
+    answerSlow();
+    expect((await pair).publicKey).toHaveLength(294);
   });
 
   test.each<[string, (header: string) => Uint8Array]>([
@@ -214,7 +225,7 @@ describe('an HSM that is silent, slow or talks nonsense', () => {
 
   test('after five commands without answer the HSM is left alone: HSM_CIRCUIT_OPEN, nothing sent', async () => {
     const server = await scripted({ BU: () => {} });
-    const hsm = await connect({ timeoutMs: 100 });
+    const hsm = await connect({ timeoutMs: 250 });
     const errors = await Promise.all(Array.from({ length: 5 }, () => errorOf(hsm.checkValue(key))));
     expect(errors.map(({ code }) => code)).toContain('HSM_TIMEOUT');
     const error = await errorOf(hsm.generateKey(kek));
@@ -222,6 +233,15 @@ describe('an HSM that is silent, slow or talks nonsense', () => {
     expect(server.count('A0')).toBe(0);
     server.on('BU', ({ answer }) => answer('00', '2356F2'));
     expect(await eventually(() => hsm.checkValue(key))).toBe('2356F2');
+  });
+
+  test('an HSM that hangs up on every command is left alone after five', async () => {
+    const server = await scripted({ A0: ({ socket }) => socket.destroy() });
+    const hsm = await connect();
+    const codes: string[] = [];
+    for (let i = 0; i < 6; i++) codes.push((await errorOf(hsm.generateKey(kek))).code);
+    expect(codes).toEqual([...Array(5).fill('HSM_UNREACHABLE'), 'HSM_CIRCUIT_OPEN']);
+    expect(server.count('A0')).toBe(5);
   });
 
   test('an HSM that is gone and comes back', async () => {
@@ -235,6 +255,80 @@ describe('an HSM that is silent, slow or talks nonsense', () => {
     await scripted({ A0: ({ answer }) => answer('00', a1) });
     expect((await eventually(() => hsm.generateKey(kek))).kcv).toBe(commands.a0_mode_0.kcv);
   });
+});
+
+describe('whatever happens on the wire', () => {
+  type Fate = 'answer' | 'later' | 'in pieces' | 'hang up' | 'garbage' | 'refuse' | 'silence';
+  const fates: Fate[] = ['answer', 'answer', 'later', 'in pieces', 'hang up', 'garbage', 'refuse', 'silence'];
+
+  /** Meets each request with the next fate. A0 names the key by its label, and answers with it as check value. */
+  async function fateful(plan: Fate[], seen: Map<string, number>): Promise<ScriptedHsm> {
+    let next = 0;
+    const meet = (
+      { header, socket, answer }: ScriptedRequest,
+      command: string,
+      data: string | Buffer,
+    ): void => {
+      const frame = answerFrame(header, command, '00', data);
+      switch (plan[next++ % plan.length]!) {
+        case 'answer':
+          return answer('00', data);
+        case 'later':
+          return void setTimeout(() => answer('00', data), 3);
+        case 'in pieces':
+          return void [frame.subarray(0, 1), frame.subarray(1, 9), frame.subarray(9)].map((part) =>
+            socket.write(part),
+          );
+        case 'hang up':
+          return void socket.destroy();
+        case 'garbage':
+          return void socket.write(frame.subarray(3));
+        case 'refuse':
+          return answer('41');
+        case 'silence':
+          return;
+      }
+    };
+    return scripted({
+      N0: (request) => meet(request, 'N0', Buffer.alloc(Number(request.data), Number(request.data))),
+      A0: (request) => {
+        const label = request.data.toString().slice(-6);
+        seen.set(label, (seen.get(label) ?? 0) + 1);
+        meet(request, 'A0', a1.slice(0, -6) + label);
+      },
+    });
+  }
+
+  test('each call ends once, with its own answer or an error that tells the truth about what was sent', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...fates), { minLength: 5, maxLength: 30 }), async (plan) => {
+        const seen = new Map<string, number>();
+        const server = await fateful(plan, seen);
+        const hsm = await connectPayShield({ endpoints: [unix()], connections: 2, timeoutMs: 150 });
+        const calls = Array.from({ length: 60 }, async (_, i) => {
+          if (i % 2 === 0) {
+            const bytes = await hsm.random(i + 1).catch((error: HsmError) => error.code);
+            if (typeof bytes !== 'string') expect([bytes.length, bytes[0]]).toEqual([i + 1, i + 1]);
+            return;
+          }
+          const label = hexLabel(i);
+          const made = await hsm
+            .generateKey({ ...kek, optionalBlocks: [{ id: 'LB', data: label }] })
+            .catch((error: HsmError) => error);
+          const times = seen.get(label) ?? 0;
+          expect(times).toBeLessThanOrEqual(1);
+          if ('kcv' in made) expect(made.kcv).toBe(label);
+          else if (!made.mayHaveExecuted && made.code !== 'HSM_REFUSED') expect(times).toBe(0);
+        });
+        await Promise.all(calls);
+        await hsm.close();
+        await server.close();
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  const hexLabel = (i: number): string => i.toString(16).toUpperCase().padStart(6, '0');
 });
 
 describe('who is at the other end', () => {
