@@ -45,12 +45,13 @@ class CipherMac implements Cmac {
     const state = new Uint8Array(blockBytes);
     let filled = 0;
     for (const part of parts) {
-      for (let i = 0; i < part.length; i++) {
+      for (let at = 0; at < part.length; ) {
         if (filled === blockBytes) {
           this.#cipher.encryptBlock(state, 0, state, 0);
           filled = 0;
         }
-        state[filled++]! ^= part[i]!;
+        const end = Math.min(part.length, at + blockBytes - filled);
+        while (at < end) state[filled++]! ^= part[at++]!;
       }
     }
     if (filled < blockBytes) state[filled]! ^= 0x80;

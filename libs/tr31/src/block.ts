@@ -3,11 +3,11 @@ import { type CipherEngine, wipe } from '@openkdh/block-ciphers';
 import { checkKey } from './check-key.ts';
 import { Tr31Error } from './errors.ts';
 import { type Finding, finding } from './findings.ts';
-import { formatHeader } from './format.ts';
+import { formatFixedHeader } from './format.ts';
 import { asciiBytes, fromHex, toHex } from './hex.ts';
 import { fixedHeaderLength, type KeyBlockHeader } from './key-block-header.ts';
 import { type PaddingOptions, packKeyData, unpackKeyData } from './key-data.ts';
-import { padOptionalBlocks } from './optional-blocks.ts';
+import { formatPaddedBlocks } from './optional-blocks.ts';
 import { judge, type ProfileOptions, refuseBrokenStructure } from './profiles.ts';
 import { ProtectionKey } from './protection-key.ts';
 import { readHeader, readKeyBlock } from './read.ts';
@@ -93,7 +93,7 @@ function wrapUnder(
     throw new Tr31Error('TR31_VERSION', `version id ${header.versionId}, expected A, B, C, D or E`);
   const binding = protection.binding(header.versionId, version.cipher);
   const obfuscated = obfuscatedKeyBytes(header.algorithm);
-  const plaintext = packKeyData(key, version.payloadUnitBytes, { maskedKeyLength: obfuscated, ...options });
+  const plaintext = packKeyData(key, version.payloadUnitBytes, obfuscated, options);
   try {
     const text = formatPadded(header, plaintext.length, options.random ?? randomBytes);
     const findings: Finding[] = [];
@@ -118,20 +118,21 @@ function formatPadded(
   random: (bytes: number) => Uint8Array,
 ): string {
   const { blockBytes, macBytes } = versions[header.versionId];
-  const { blocks, length } = padOptionalBlocks(header.optionalBlocks, blockBytes, random);
-  const total = fixedHeaderLength + length + 2 * (keyDataBytes + macBytes);
-  return formatHeader({ ...header, optionalBlocks: blocks }, total);
+  const { text, count } = formatPaddedBlocks(header.optionalBlocks, blockBytes, random);
+  const total = fixedHeaderLength + text.length + 2 * (keyDataBytes + macBytes);
+  return formatFixedHeader(header, total, count) + text;
 }
 
 function unwrapUnder(protection: ProtectionKey, keyBlock: string, options: ProfileOptions = {}): Unwrapped {
   const findings: Finding[] = [];
   const read = readKeyBlock(keyBlock, findings);
   refuseBrokenStructure(findings);
-  const { header, version, length, macStart } = read!;
+  const { head, macStart } = read!;
+  const { header, version, length } = head;
   const plaintext = protection
     .binding(header.versionId, version.cipher)
     .open(
-      asciiBytes(keyBlock.slice(0, length)),
+      asciiBytes(keyBlock, 0, length),
       fromHex(keyBlock, length, macStart),
       fromHex(keyBlock, macStart, keyBlock.length),
     );
@@ -140,7 +141,7 @@ function unwrapUnder(protection: ProtectionKey, keyBlock: string, options: Profi
   }
   const key = unpackKeyData(plaintext);
   try {
-    if (key) checkKey(read!, key, protection.key, findings);
+    if (key) checkKey(head, key, protection.key, findings);
     else
       findings.push(
         finding(

@@ -5,10 +5,10 @@ import { keyBlockText } from '../../../test/support/key-block-text.ts';
 import { hex, upperHex } from '../../../test/support/tr31-vectors.ts';
 import { bindingOf } from './binding.ts';
 import { passableCodes, structuralCodes, trustCodes } from './findings.ts';
+import { formatFixedHeader } from './format.ts';
 import { asciiBytes } from './hex.ts';
 import {
   type FindingCode,
-  formatHeader,
   inspectKeyBlock,
   type KeyBlockHeader,
   parseHeader,
@@ -17,7 +17,7 @@ import {
   wrap,
 } from './index.ts';
 import { packKeyData } from './key-data.ts';
-import { padOptionalBlocks } from './optional-blocks.ts';
+import { formatPaddedBlocks } from './optional-blocks.ts';
 
 /** Adds a block PB where version D needs one; `blocks` are short ones as written. */
 function padTo16(blocks: string): string {
@@ -418,12 +418,13 @@ describe('coverage', () => {
 
 /** An authentic block that no wrap of ours would make. */
 function forge(of: KeyBlockHeader, wrapped: Uint8Array): string {
-  return forgeData(of, packKeyData(wrapped, 16, { maskedKeyLength: 32 }));
+  return forgeData(of, packKeyData(wrapped, 16, 32, {}));
 }
 
 function forgeData(of: KeyBlockHeader, keyData: Uint8Array): string {
-  const { blocks, length } = padOptionalBlocks(of.optionalBlocks, 16, randomBytes);
-  const text = formatHeader({ ...of, optionalBlocks: blocks }, 16 + length + 2 * keyData.length + 32);
+  const optional = formatPaddedBlocks(of.optionalBlocks, 16, randomBytes);
+  const total = 16 + optional.text.length + 2 * keyData.length + 32;
+  const text = formatFixedHeader(of, total, optional.count) + optional.text;
   const { ciphertext, mac } = bindingOf('D', kbpk, 'table').protect(asciiBytes(text), keyData);
   return text + upperHex(ciphertext) + upperHex(mac);
 }

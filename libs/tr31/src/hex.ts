@@ -1,14 +1,21 @@
-/** Hex at the edges: upper case out; in, the caller asks for the case. Key data pass through bytes only. */
+/** Hex at the edges, for ciphertext and MACs: upper case out, either case in. */
 
-const digitValue = new Uint8Array(128).fill(0xff);
-for (let i = 0; i < 16; i++) digitValue['0123456789ABCDEF'.charCodeAt(i)] = i;
-for (let i = 10; i < 16; i++) digitValue['abcdef'.charCodeAt(i - 10)] = i;
+const lowerCase = 0x40;
+const noDigit = 0x80;
+
+/** By character code: the value of the digit, with `lowerCase` added, or `noDigit`. */
+const digits = new Uint8Array(128).fill(noDigit);
+for (let value = 0; value < 16; value++) {
+  const upper = value.toString(16).toUpperCase();
+  digits[upper.toLowerCase().charCodeAt(0)] = value | lowerCase;
+  digits[upper.charCodeAt(0)] = value;
+}
 
 /** Bytes of the hex digits in `text` from `start` to `end`, which the caller has checked. */
 export function fromHex(text: string, start: number, end: number): Uint8Array {
   const bytes = new Uint8Array((end - start) >>> 1);
   for (let i = 0, at = start; i < bytes.length; i++, at += 2) {
-    bytes[i] = (digitValue[text.charCodeAt(at)]! << 4) | digitValue[text.charCodeAt(at + 1)]!;
+    bytes[i] = (digits[text.charCodeAt(at)]! << 4) | (digits[text.charCodeAt(at + 1)]! & 15);
   }
   return bytes;
 }
@@ -21,24 +28,17 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
-/** Position of the first character in the range that is no hex digit, or −1. */
-export function firstNonHex(text: string, start: number, end: number): number {
-  for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (code > 127 || digitValue[code]! > 15) return at;
-  }
-  return -1;
+/** Whether the range holds hex digits only, and whether some of them are in lower case. */
+export function hexForm(text: string, start: number, end: number): 'upper' | 'mixed' | 'none' {
+  let seen = 0;
+  for (let at = start; at < end; at++) seen |= digits[text.charCodeAt(at)] ?? noDigit;
+  if (seen & noDigit) return 'none';
+  return seen & lowerCase ? 'mixed' : 'upper';
 }
 
-/** Position of the first lower-case hex digit in the range, or −1. */
-export function firstLowerCase(text: string, start: number, end: number): number {
-  for (let at = start; at < end; at++) if (text.charCodeAt(at) > 0x60) return at;
-  return -1;
-}
-
-/** The printable characters of `text` as bytes. */
-export function asciiBytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+/** The printable characters of `text` from `start` to `end` as bytes. */
+export function asciiBytes(text: string, start = 0, end = text.length): Uint8Array {
+  const bytes = new Uint8Array(end - start);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(start + i);
   return bytes;
 }

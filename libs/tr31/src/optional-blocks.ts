@@ -1,6 +1,6 @@
 import { Tr31Error } from './errors.ts';
 import { type Finding, finding } from './findings.ts';
-import { firstLowerCase } from './hex.ts';
+import { hexForm } from './hex.ts';
 
 /** One optional block as written: two characters of ID, and the data without ID and length. */
 export interface OptionalBlock {
@@ -31,10 +31,9 @@ export function readOptionalBlocks(
   for (let n = 1; n <= count; n++) {
     const block = readOptionalBlock(text, at, n, findings);
     if (!block) return undefined;
-    const lowerCase = firstLowerCase(text, at + 2, block.dataStart);
-    if (lowerCase >= 0) {
+    if (hexForm(text, at + 2, block.dataStart) === 'mixed') {
       const message = `block ${block.id}: lower-case hex digit in its length`;
-      findings.push(finding('TR31_HEX_LOWER_CASE', lowerCase, lowerCase + 1, message));
+      findings.push(finding('TR31_HEX_LOWER_CASE', at + 2, block.dataStart, message));
     }
     blocks.push(block);
     at = block.end;
@@ -135,17 +134,18 @@ export function paddingBlockLength(length: number, blockBytes: number): number {
   return missing === 0 || missing >= 4 ? missing : missing + blockBytes;
 }
 
-/** The blocks with a block PB behind them where one is due, and how many characters they are together. */
-export function padOptionalBlocks(
+/** The blocks as written, with a block PB behind them where one is due, and how many they are. */
+export function formatPaddedBlocks(
   blocks: OptionalBlock[],
   blockBytes: number,
   random: (bytes: number) => Uint8Array,
-): { blocks: OptionalBlock[]; length: number } {
-  const length = blocks.reduce((sum, block) => sum + formatOptionalBlock(block).length, 0);
-  const padding = paddingBlockLength(length, blockBytes);
-  if (padding === 0) return { blocks, length };
+): { text: string; count: number } {
+  let text = '';
+  for (const block of blocks) text += formatOptionalBlock(block);
+  const padding = paddingBlockLength(text.length, blockBytes);
+  if (padding === 0) return { text, count: blocks.length };
   const data = Array.from(random(padding - 4), (byte) => fillers[byte % fillers.length]).join('');
-  return { blocks: [...blocks, { id: 'PB', data }], length: length + padding };
+  return { text: text + formatOptionalBlock({ id: 'PB', data }), count: blocks.length + 1 };
 }
 
 // Letters and digits only: HSM protocols delimit with other characters. Not evenly spread, and no secret.

@@ -21,7 +21,7 @@ export function parseHeader(keyBlock: string, options?: ProfileOptions): ParsedH
   const findings: Finding[] = [];
   const read = readKeyBlock(keyBlock, findings);
   const deviations = judge(findings, options);
-  const { header, length } = read!; // a reading without header has a structural finding, which no profile lets pass
+  const { header, length } = read!.head; // a reading without header has a structural finding, which no profile lets pass
   return { header, deviations, text: keyBlock.slice(0, length) };
 }
 
@@ -40,12 +40,13 @@ export function inspectKeyBlock(keyBlock: string): Inspection {
   const read = readKeyBlock(keyBlock, findings);
   findings.sort((a, b) => a.at.start - b.at.start);
   // Where key data or MAC are broken the header may still be whole.
-  const head = read ?? readHeader(keyBlock, []);
+  const head = read?.head ?? readHeader(keyBlock, []);
   const fields = describeFixedHeader(keyBlock);
   if (!head) return { fields, findings };
   fields.push(...head.optionalBlocks.map((block) => describePlacedBlock(block, head.header)));
   if (read) {
-    const { length, macStart, version } = read;
+    const { length, version } = read.head;
+    const { macStart } = read;
     const keyData = keyBlock.slice(length, macStart);
     const mac = keyBlock.slice(macStart);
     fields.push(

@@ -1,7 +1,7 @@
 import { checkFields, checkOptionalBlocks, checkPayloadLength } from './check.ts';
 import { Tr31Error } from './errors.ts';
 import { type Finding, finding } from './findings.ts';
-import { firstLowerCase, firstNonHex } from './hex.ts';
+import { hexForm } from './hex.ts';
 import { fixedHeaderLength, type KeyBlockHeader } from './key-block-header.ts';
 import { type PlacedOptionalBlock, readOptionalBlocks } from './optional-blocks.ts';
 import { rowOf, type Version, type VersionId, versions } from './tables.ts';
@@ -30,7 +30,7 @@ export function readHeader(text: string, findings: Finding[]): ReadHeader | unde
     return undefined;
   };
 
-  const unprintable = text.search(/[^\x20-\x7e]/);
+  const unprintable = firstUnprintable(text);
   if (unprintable >= 0) {
     return stop('TR31_CHARACTERS', unprintable, unprintable + 1, 'a key block is printable ASCII');
   }
@@ -69,7 +69,8 @@ export function readHeader(text: string, findings: Finding[]): ReadHeader | unde
 }
 
 /** A whole key block taken apart: header, then key data and MAC in hex. */
-export interface ReadKeyBlock extends ReadHeader {
+export interface ReadKeyBlock {
+  head: ReadHeader;
   /** Where the MAC begins, in characters; the key data stand between header and MAC. */
   macStart: number;
 }
@@ -82,36 +83,35 @@ export function readKeyBlock(text: string, findings: Finding[]): ReadKeyBlock | 
   if (typeof text !== 'string') {
     throw new Tr31Error('TR31_ARGUMENT', `a key block is a string, got ${typeof text}`);
   }
-  const read = readHeader(text, findings);
+  const head = readHeader(text, findings);
   const length = readDecimal(text, 1, 5);
   if (text.length >= fixedHeaderLength && length !== text.length) {
     const message = `the length field is ${length ?? 'not four decimal digits'}, the key block has ${text.length} characters`;
     findings.push(finding('TR31_LENGTH', 1, 5, message));
   }
-  if (!read) return undefined;
+  if (!head) return undefined;
 
-  const { version } = read;
+  const { header, version, length: start } = head;
   const macStart = text.length - 2 * version.macBytes;
-  const payloadDigits = macStart - read.length;
-  const nonHex = firstNonHex(text, read.length, text.length);
-  if (nonHex >= 0) {
-    findings.push(finding('TR31_PAYLOAD', nonHex, nonHex + 1, 'key data and MAC are hex digits'));
+  const payloadDigits = macStart - start;
+  const form = hexForm(text, start, text.length);
+  if (form === 'none') {
+    const at = start + text.slice(start).search(/[^0-9A-Fa-f]/);
+    findings.push(finding('TR31_PAYLOAD', at, at + 1, 'key data and MAC are hex digits'));
     return undefined;
   }
   const unit = 2 * version.payloadUnitBytes;
   if (payloadDigits < 4 || payloadDigits % unit !== 0) {
     const message = `the key data are ${Math.max(0, payloadDigits)} digits, expected a multiple of ${unit} and 4 at least`;
-    findings.push(finding('TR31_PAYLOAD', Math.min(read.length, text.length), text.length, message));
+    findings.push(finding('TR31_PAYLOAD', Math.min(start, text.length), text.length, message));
     return undefined;
   }
-  const lowerCase = firstLowerCase(text, read.length, text.length);
-  if (lowerCase >= 0) {
-    findings.push(
-      finding('TR31_HEX_LOWER_CASE', lowerCase, lowerCase + 1, 'lower-case hex digit in key data or MAC'),
-    );
+  if (form === 'mixed') {
+    const at = start + text.slice(start).search(/[a-f]/);
+    findings.push(finding('TR31_HEX_LOWER_CASE', at, at + 1, 'lower-case hex digit in key data or MAC'));
   }
-  checkPayloadLength(read.header, version, read.length, macStart, findings);
-  return { ...read, macStart };
+  checkPayloadLength(header, version, start, macStart, findings);
+  return { head, macStart };
 }
 
 function readDecimal(text: string, start: number, end: number): number | undefined {
@@ -122,4 +122,13 @@ function readDecimal(text: string, start: number, end: number): number | undefin
     value = value * 10 + digit;
   }
   return value;
+}
+
+/** Position of the first character that is not printable ASCII, or −1. */
+function firstUnprintable(text: string): number {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e) return at;
+  }
+  return -1;
 }

@@ -85,18 +85,27 @@ export function parseThalesHeader(block: Uint8Array | string): ParsedThalesHeade
 /** Writes the header for a block of `keyBlockLength` characters, as `formatHeader` does; `parseThalesHeader` checks. */
 export function formatThalesHeader(header: ThalesHeader, keyBlockLength: number): string {
   const { optionalBlocks } = header;
-  return [
-    field(header, 'versionId', 1),
-    keyBlockLength.toString().padStart(4, '0'),
-    field(header, 'keyUsage', 2),
-    field(header, 'algorithm', 1),
-    field(header, 'modeOfUse', 1),
-    field(header, 'keyVersion', 2),
-    field(header, 'exportability', 1),
-    optionalBlocks.length.toString().padStart(2, '0'),
-    field(header, 'lmkId', 2),
-    ...optionalBlocks.map(formatOptionalBlock),
-  ].join('');
+  const fixed = formatFixedThalesHeader(header, keyBlockLength, optionalBlocks.length);
+  return fixed + optionalBlocks.map(formatOptionalBlock).join('');
+}
+
+/** The first 16 characters. */
+export function formatFixedThalesHeader(
+  header: ThalesHeader,
+  keyBlockLength: number,
+  optionalBlockCount: number,
+): string {
+  return (
+    field(header, 'versionId', 1) +
+    keyBlockLength.toString().padStart(4, '0') +
+    field(header, 'keyUsage', 2) +
+    field(header, 'algorithm', 1) +
+    field(header, 'modeOfUse', 1) +
+    field(header, 'keyVersion', 2) +
+    field(header, 'exportability', 1) +
+    optionalBlockCount.toString().padStart(2, '0') +
+    field(header, 'lmkId', 2)
+  );
 }
 
 /**

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { aes, type CipherEngine, cmac, wipe } from '@openkdh/block-ciphers';
 import { Tr31Error } from '../errors.ts';
-import { asciiBytes, firstNonHex, fromHex, toHex } from '../hex.ts';
+import { asciiBytes, fromHex, hexForm, toHex } from '../hex.ts';
 import { packKeyData, padded, unpackKeyData } from '../key-data.ts';
-import { padOptionalBlocks } from '../optional-blocks.ts';
+import { formatPaddedBlocks } from '../optional-blocks.ts';
 import { ProtectionKey } from '../protection-key.ts';
 import {
   fixedHeaderLength,
-  formatThalesHeader,
+  formatFixedThalesHeader,
   parseThalesHeader,
   type ThalesHeader,
   thalesVersions,
@@ -47,7 +47,7 @@ export function lmkHandle(key: Uint8Array, engine: CipherEngine = 'table'): LmkH
   return {
     wrap(header, key, options = {}) {
       const { text, ciphertext, mac } = protect(protection, header, 'hex', (unit) =>
-        packKeyData(key, unit, options),
+        packKeyData(key, unit, 0, options),
       );
       return text + toHex(ciphertext) + mac;
     },
@@ -56,7 +56,7 @@ export function lmkHandle(key: Uint8Array, engine: CipherEngine = 'table'): LmkH
     },
     wrapPrivateKey(header, derSequence, options = {}) {
       const { text, ciphertext, mac } = protect(protection, header, 'binary', (unit) =>
-        padded([derSequence], unit, options),
+        padded(derSequence, 0, derSequence.length, unit, options),
       );
       return Buffer.concat([asciiBytes(text), ciphertext, asciiBytes(mac)]);
     },
@@ -97,10 +97,10 @@ function protect(
   const binding = protection.binding(header.versionId, cipher);
   const plaintext = pack(blockBytes);
   try {
-    const { blocks, length } = padOptionalBlocks(header.optionalBlocks, blockBytes, randomBytes);
+    const optional = formatPaddedBlocks(header.optionalBlocks, blockBytes, randomBytes);
     const bodyLength = plaintext.length * (body === 'hex' ? 2 : 1);
-    const total = fixedHeaderLength + length + bodyLength + 2 * macBytes;
-    const text = formatThalesHeader({ ...header, optionalBlocks: blocks }, total);
+    const total = fixedHeaderLength + optional.text.length + bodyLength + 2 * macBytes;
+    const text = formatFixedThalesHeader(header, total, optional.count) + optional.text;
     parseThalesHeader(text.padEnd(total)); // the same refusals as on reading
     const { ciphertext, mac } = binding.protect(asciiBytes(text), plaintext);
     return { text, ciphertext, mac: toHex(mac) };
@@ -118,15 +118,15 @@ function open(
   const { cipher, blockBytes, macBytes } = thalesVersions[header.versionId];
   const macStart = block.length - 2 * macBytes;
   const bodyLength = (macStart - text.length) / (body === 'hex' ? 2 : 1);
-  const nonHex = firstNonHex(block, body === 'hex' ? text.length : Math.max(macStart, 0), block.length);
-  if (bodyLength < blockBytes || bodyLength % blockBytes !== 0 || nonHex >= 0) {
+  const digits = hexForm(block, body === 'hex' ? text.length : macStart, block.length);
+  if (bodyLength < blockBytes || bodyLength % blockBytes !== 0 || digits === 'none') {
     throw new Tr31Error('THALES_FORMAT', `the key data or the MAC are not ${body} of whole cipher blocks`);
   }
   const plaintext = protection
     .binding(header.versionId, cipher)
     .open(
       asciiBytes(text),
-      body === 'hex' ? fromHex(block, text.length, macStart) : asciiBytes(block.slice(text.length, macStart)),
+      body === 'hex' ? fromHex(block, text.length, macStart) : asciiBytes(block, text.length, macStart),
       fromHex(block, macStart, block.length),
     );
   if (!plaintext) {
