@@ -1,3 +1,5 @@
+import type { OptionalBlock } from '@openkdh/tr31/header';
+
 /**
  * The contract of every HSM behind the KDH, whatever it is: the soft HSM and a payShield through `payshield/`,
  * cloud services through adapters beside it.
@@ -63,7 +65,7 @@ export interface Hsm {
   /** A new RSA key pair. May take seconds. Not repeatable. */
   generateRsaKeyPair(request: GenerateRsaKeyPairRequest): Promise<RsaKeyPair>;
 
-  /** RSASSA-PKCS1-v1_5 signature over `data`, hashed in the HSM. Repeatable. */
+  /** RSASSA-PKCS1-v1_5 signature over `data`, up to 9999 bytes, hashed in the HSM. Repeatable. */
   sign(request: SignRequest): Promise<Uint8Array>;
 
   /**
@@ -109,12 +111,6 @@ export type KeyAlgorithm = 'T2' | 'T3' | 'A128' | 'A192' | 'A256';
 
 /** ANSI X9.143:2021, 6.3.5: exportable under a trusted key, never exportable, sensitive. */
 export type Exportability = 'E' | 'N' | 'S';
-
-/** Optional block of a TR-31 header: two characters, and the data as it stands in the block. */
-export interface OptionalBlock {
-  id: string;
-  data: string;
-}
 
 export interface HsmDiagnostics {
   /** 6 hex digits of the master key's check value; `undefined` where the master key is the provider's. */

@@ -1,5 +1,6 @@
+import type { OptionalBlock } from '@openkdh/tr31/header';
 import { HsmError } from '../errors.ts';
-import type { LmkKeyBlock, LmkPrivateKey, OptionalBlock } from '../hsm.ts';
+import type { LmkKeyBlock, LmkPrivateKey } from '../hsm.ts';
 import { errorMeanings } from './answer-codes.ts';
 import { AnswerReader } from './answer-reader.ts';
 

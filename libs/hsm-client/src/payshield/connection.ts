@@ -6,9 +6,9 @@ import { encodeFrame, FrameReader } from './frame.ts';
 
 /** This client's certificate and key, and the CA of the HSM's certificate. PEM. */
 export interface HsmTls {
-  cert: string | Uint8Array;
-  key: string | Uint8Array;
-  ca: string | Uint8Array;
+  cert: string | Buffer;
+  key: string | Buffer;
+  ca: string | Buffer;
 }
 
 /** Who waits for an answer. Exactly one of the two is called, once, unless the request was abandoned. */
@@ -49,7 +49,10 @@ export class Connection {
     });
   }
 
-  /** Connects; TLS is up and the HSM's certificate checked when it resolves. Throws HSM_UNREACHABLE. */
+  /**
+   * Connects; TLS is up and the HSM's certificate checked when it resolves. `tls` is there if the endpoint needs it.
+   * Throws HSM_UNREACHABLE, also when `signal` aborts.
+   */
   static open(
     endpoint: PayShieldEndpoint,
     tls: HsmTls | undefined,
@@ -64,6 +67,7 @@ export class Connection {
       };
       const abort = (): void => fail(signal.reason);
       signal.addEventListener('abort', abort);
+      if (signal.aborted) abort();
       socket.once('error', fail);
       socket.once(endpoint.transport === 'tls' ? 'secureConnect' : 'connect', () => {
         signal.removeEventListener('abort', abort);
@@ -123,14 +127,12 @@ export class Connection {
   #flush(): void {
     const frames = this.#outgoing;
     this.#outgoing = [];
-    if (this.#endReason === undefined)
-      this.#socket.write(frames.length === 1 ? frames[0]! : Buffer.concat(frames));
+    if (this.#endReason === undefined) this.#socket.write(Buffer.concat(frames));
   }
 
   #receive(chunk: Uint8Array): void {
     const frames = this.#reader.push(chunk);
-    if (frames === undefined)
-      return this.destroy(badAnswer(this.endpoint, 'a frame shorter than its header'));
+    if (frames === undefined) return this.destroy(badAnswer(this.endpoint, 'a frame too short for a header'));
     for (const { header, message } of frames) {
       const requester = this.#requesters.get(header);
       if (requester !== undefined) {
@@ -167,24 +169,14 @@ function openSocket(endpoint: PayShieldEndpoint, tls: HsmTls | undefined): Socke
     case 'tcp':
       return connectSocket({ host: endpoint.host, port: endpoint.port });
     case 'tls':
-      if (tls === undefined) {
-        throw new HsmError('HSM_BAD_REQUEST', 'TLS to the HSM needs a client certificate, its key and a CA');
-      }
-      // 1.2 for devices in the field; the soft HSM takes 1.3 only.
       return connectTls({
         host: endpoint.host,
         port: endpoint.port,
-        cert: asPem(tls.cert),
-        key: asPem(tls.key),
-        ca: asPem(tls.ca),
-        minVersion: 'TLSv1.2',
+        ...tls,
+        minVersion: 'TLSv1.2', // for devices in the field; the soft HSM takes 1.3 only
         rejectUnauthorized: true,
       });
   }
-}
-
-function asPem(pem: string | Uint8Array): string | Buffer {
-  return typeof pem === 'string' ? pem : Buffer.from(pem);
 }
 
 function unreachable(endpoint: PayShieldEndpoint, what: string, cause?: unknown): HsmError {
