@@ -60,9 +60,20 @@ export class DeriveWorker implements OnApplicationBootstrap {
     this.queue.work((job) => this.handle(job));
   }
 
-  async handle(job: DeriveJob): Promise<void> {
-    await this.reserve(job.attempts);
-    const attempts = await this.intend(job.attempts);
+  /** A chunk that fails as a whole is worked attempt by attempt, so that one bad row cannot hold up its neighbours. */
+  async handle({ attempts }: DeriveJob): Promise<void> {
+    try {
+      await this.work(attempts);
+    } catch (error) {
+      if (attempts.length === 1) throw error;
+      this.logger.warn({ event: 'chunk.failed', attempts: attempts.length, msg: (error as Error).message });
+      for (const attempt of attempts) await this.handle({ attempts: [attempt] });
+    }
+  }
+
+  private async work(ids: string[]): Promise<void> {
+    await this.reserve(ids);
+    const attempts = await this.intend(ids);
     if (attempts.length === 0) return;
     const keys = groupRows(
       await readReservedKeys(
@@ -94,7 +105,6 @@ export class DeriveWorker implements OnApplicationBootstrap {
       const ready = attempts.filter(
         (a) => a.terminalState === 'ACTIVE' && a.kind === 'KEYS' && a.kbpks[KBPK_AES],
       );
-      const firstKeys = attempts.filter((a) => a.terminalState === 'ACTIVE' && a.kind === 'KBPK');
       const planned = ready.map((attempt) => ({
         attempt,
         keys: planKeys(attempt.slots, attempt.kbpks['KBPK-TDES'] !== undefined),
@@ -116,10 +126,6 @@ export class DeriveWorker implements OnApplicationBootstrap {
       await insertKeys(
         sql,
         rows.filter((row) => row.ksn !== null || row.key.bdkId === null),
-      );
-      await insertKeys(
-        sql,
-        firstKeys.map((attempt) => ({ attemptId: attempt.id, position: 0, key: FIRST_KEY, ksn: null })),
       );
       await applyMoves(sql, [
         ...inactive.map((a) => ending(attemptOf(a), 'cancel', this.actor, `TERMINAL_${a.terminalState}`)),
@@ -147,9 +153,15 @@ export class DeriveWorker implements OnApplicationBootstrap {
         }),
       );
       const moved = await applyMoves(sql, moves);
+      await insertKeys(
+        sql,
+        attempts
+          .filter((a) => moved.has(a.id) && a.state === 'APPROVED')
+          .map((a) => ({ attemptId: a.id, position: 0, key: FIRST_KEY, ksn: null })),
+      );
       return attempts
-        .filter((a) => moved.has(a.id))
-        .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]) }));
+        .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]) }))
+        .filter((a) => moved.has(a.id));
     });
   }
 
