@@ -23,7 +23,7 @@ function openSBlock(handle: LmkHandle, answer: string, at: number) {
   return { block, header, key: upperHex(key), end: at + 1 + block.length };
 }
 
-describe.each(['unix socket', 'TLS 1.3'])('over a %s, AES test LMK', (transport) => {
+describe.each(['a unix socket', 'TLS 1.3'])('over %s, AES test LMK', (transport) => {
   const handle = lmkHandle(loadTestLmk('AES').key);
   let hsm: RunningSoftHsm;
   let client: WireClient;

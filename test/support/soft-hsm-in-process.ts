@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { AuditEntry } from '../../apps/soft-hsm/src/audit/audit-record.ts';
+import { emptyChain } from '../../apps/soft-hsm/src/audit/chain.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';
-import { KeyCache } from '../../apps/soft-hsm/src/lmk/key-cache.ts';
-import { type Lmk, LmkTable } from '../../apps/soft-hsm/src/lmk/lmk.ts';
+import type { Lmk } from '../../apps/soft-hsm/src/lmk/lmk.ts';
 import { loadTestLmk } from '../../apps/soft-hsm/src/lmk/test-lmks.ts';
+import { Machine } from '../../apps/soft-hsm/src/machine.ts';
 import { createRandom, type Random } from '../../apps/soft-hsm/src/random/random-source.ts';
 
 /** Public recordings of payShield frames and key blocks; see `about` in the file. */
@@ -83,6 +84,7 @@ export interface InProcessOptions {
 /** The HSM of the soft HSM without sockets and files. */
 export class InProcessHsm {
   readonly lmk: Lmk;
+  readonly machine: Machine;
   readonly entries: AuditEntry[] = [];
   readonly logLines: string[] = [];
   operations = 0;
@@ -95,16 +97,21 @@ export class InProcessHsm {
       this.entries.push(entry);
       this.operations += releasedKeys;
     };
-    const parts = {
-      lmks: new LmkTable([this.lmk]),
-      keys: new KeyCache(),
+    this.machine = new Machine({
       random: options.random ?? createRandom(),
       settings: { keyLengthHiding: options.keyLengthHiding ?? false },
       now: () => new Date('2026-11-24T12:00:00Z'),
-      operations: () => this.operations,
       tlsPort: false,
+    });
+    const operations = () => this.operations;
+    const head = {
+      ...emptyChain,
+      get operations() {
+        return operations();
+      },
     };
-    this.#hsm = new SoftHsm(parts, { append }, (...line) => this.logLines.push(JSON.stringify(line)));
+    this.machine.becomeOperational(this.lmk, { append, head });
+    this.#hsm = new SoftHsm(this.machine, (...line) => this.logLines.push(JSON.stringify(line)));
   }
 
   /** The answer to a message, header included, without frame length; `undefined` if there can be none. */

@@ -1,26 +1,20 @@
 import { type AnswerCode, Refusal } from './answer-codes.ts';
-import type { AuditLog } from './audit/audit-log.ts';
 import type { Answer, Command } from './commands/command.ts';
 import { commands } from './commands/index.ts';
-import { CommandScope, type HsmParts } from './commands/scope.ts';
+import { CommandScope } from './commands/scope.ts';
 import type { Log } from './log.ts';
+import type { HsmState, Machine } from './machine.ts';
 import { FieldReader } from './wire/fields.ts';
 import type { Host } from './wire/listener.ts';
 import { formatAnswer, type HostMessage, maxMessageBytes, splitMessage } from './wire/message.ts';
 
-/** Where records go; resolves when they are on disk. */
-export type AuditTrail = Pick<AuditLog, 'append'>;
-
 /** The HSM behind its sockets: one message in, one answer out. */
 export class SoftHsm {
-  readonly #parts: HsmParts;
-  readonly #auditTrail: AuditTrail;
+  readonly #machine: Machine;
   readonly #log: Log;
-  #auditFailed = false;
 
-  constructor(parts: HsmParts, auditTrail: AuditTrail, log: Log) {
-    this.#parts = parts;
-    this.#auditTrail = auditTrail;
+  constructor(machine: Machine, log: Log) {
+    this.#machine = machine;
     this.#log = log;
   }
 
@@ -33,7 +27,7 @@ export class SoftHsm {
     const message = splitMessage(bytes);
     if (message === undefined) return undefined;
     const fields = new FieldReader(message.body);
-    const scope = new CommandScope(this.#parts);
+    const scope = new CommandScope(this.#machine);
     const command = Object.hasOwn(commands, message.command) ? commands[message.command] : undefined;
 
     const finish = (answer: Answer): Buffer | Promise<Buffer> => {
@@ -62,7 +56,7 @@ export class SoftHsm {
   ): Answer | Promise<Answer> {
     if (command === undefined) throw new Refusal('68', 'not a command of this HSM');
     if (bytes.length > maxMessageBytes) throw new Refusal('80', `message of ${bytes.length} bytes`);
-    if (command.audited && this.#auditFailed) throw new Refusal('41', 'the audit log cannot be written');
+    if (command.audited) requireOperational(this.#machine.state);
     const run = command.prepare(fields);
     fields.end();
     return run(scope);
@@ -83,7 +77,7 @@ export class SoftHsm {
       keysIn,
       keysOut,
     });
-    if (this.#auditFailed) return Promise.resolve();
+    if (this.#machine.state !== 'OPERATIONAL') return Promise.resolve();
     const entry = {
       event: 'command',
       client: host.id,
@@ -92,7 +86,7 @@ export class SoftHsm {
       keysOut,
       result: code,
     } as const;
-    return this.#auditTrail.append(entry, releasedKeys);
+    return this.#machine.auditTrail!.append(entry, releasedKeys);
   }
 
   /** The code to answer with; everything that is not a refusal is an error of this program. */
@@ -108,17 +102,20 @@ export class SoftHsm {
     return code;
   }
 
+  /** An HSM that cannot keep its log does not work. */
   #failAudit(error: unknown): AnswerCode {
-    if (!this.#auditFailed) {
-      this.#auditFailed = true;
-      this.#log(
-        'error',
-        'failed',
-        `the audit log cannot be written, commands that use keys are refused: ${nameOf(error)}`,
-      );
+    if (this.#machine.state !== 'FAILED') {
+      this.#machine.fail();
+      this.#log('error', 'failed', `the audit log cannot be written: ${nameOf(error)}`);
     }
     return '41';
   }
+}
+
+/** Without an LMK every command that uses keys is answered with 13, after a failure with 41. */
+function requireOperational(state: HsmState): void {
+  if (state === 'LOCKED') throw new Refusal('13', 'no LMK is loaded');
+  if (state === 'FAILED') throw new Refusal('41', 'the HSM has failed; it needs a restart');
 }
 
 const nothing = Buffer.alloc(0);

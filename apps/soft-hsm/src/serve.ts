@@ -1,23 +1,18 @@
 import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
-import { wipe } from '@openkdh/block-ciphers';
-import { AuditLog } from './audit/audit-log.ts';
-import { checkpointKeyFromSeed } from './audit/checkpoint.ts';
 import { SoftHsmError } from './errors.ts';
 import { firmware } from './firmware.ts';
 import { SoftHsm } from './hsm.ts';
-import { KeyCache } from './lmk/key-cache.ts';
-import { deriveFromLmk } from './lmk/key-derivation.ts';
-import { LmkTable } from './lmk/lmk.ts';
-import { type OpenedLmk, openLmk } from './lmk/open-lmk.ts';
-import type { Log } from './log.ts';
+import type { Log, LogFields } from './log.ts';
+import { Machine } from './machine.ts';
+import { manage } from './management/commands.ts';
+import { serveManagement } from './management/server.ts';
 import type { ServeOptions, TlsOptions } from './options.ts';
 import { createRandom } from './random/random-source.ts';
 import { openStateFolder } from './state/state-folder.ts';
+import { type Unlocked, unlock } from './unlock.ts';
 import { serveConnection } from './wire/connection.ts';
-import { addressOf, type Host, listenOnTls, listenOnUnixSocket } from './wire/listener.ts';
-
-const now = () => new Date();
+import { addressOf, type Host, listenOnTls, listenOnUnixSocket, type OnHost } from './wire/listener.ts';
 
 /** A soft HSM that serves its hosts. */
 export interface RunningHsm {
@@ -25,113 +20,77 @@ export interface RunningHsm {
   stop(): Promise<void>;
 }
 
-/** Starts the HSM: LMK, audit log, then the sockets. Throws SoftHsmError with one sentence for the operator. */
+/** Starts the HSM. Throws SoftHsmError with one sentence for the operator, and then leaves nothing open. */
 export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm> {
   const folder = openStateFolder(options.stateFolder);
-  const random = createRandom();
-  const opened = await openLmk(options.lmk, folder, random);
-  const { lmk } = opened;
-  const { auditLog, checkpointKey } = await startAuditLog(opened, folder.auditLog);
-  const lmks = new LmkTable([lmk]);
-  const keys = new KeyCache();
-  const parts = {
-    lmks,
-    keys,
-    random,
-    now,
+  const machine = new Machine({
+    random: createRandom(),
     settings: { keyLengthHiding: options.keyLengthHiding },
-    operations: () => auditLog.head.operations,
+    now: () => new Date(),
     tlsPort: options.tls !== undefined,
-  };
-  const hsm = new SoftHsm(parts, auditLog, log);
-
-  const sockets = new Set<Socket>();
-  const onHost = (socket: Socket, host: Host) => {
-    sockets.add(socket);
-    log('info', 'connected', 'a host has connected', { host: host.id });
-    serveConnection(
-      socket,
-      (message) => hsm.answer(message, host),
-      (reason) => {
-        sockets.delete(socket);
-        log('info', 'disconnected', reason ?? 'the host has left', { host: host.id });
-      },
-    );
-  };
-  const servers = await listen(options, onHost);
-  log('info', 'ready', 'the HSM serves its hosts', {
-    socket: options.socketPath,
-    tls: servers[1] && addressOf(servers[1]),
-    lmkId: lmk.id,
-    lmkStatus: lmk.status,
-    lmkCheckValue: lmk.checkValue,
-    firmware,
-    checkpointKey,
   });
+  const softHsm = new SoftHsm(machine, log);
+  const sockets = new Set<Socket>();
+  const servers: Server[] = [];
+  let unlocked: Unlocked | undefined;
 
+  const onManager: OnHost = (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    serveManagement(socket, (message) => manage(machine, message), log);
+  };
+  const onHost: OnHost = (socket, host) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    serveHost(socket, host, softHsm, log);
+  };
+  const stop = async () => {
+    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(closed);
+    await unlocked?.auditLog.close();
+    machine.lock();
+  };
+
+  try {
+    // The management socket comes first: whoever listens on it has the folder for itself.
+    servers.push(await listenOnUnixSocket(folder.managementSocket, onManager));
+    unlocked = await unlock(machine, options.lmk, folder);
+    servers.push(await listenOnUnixSocket(options.socketPath, onHost));
+    const tls = options.tls && (await listenOnTls(options.tls, readTlsIdentity(options.tls), onHost));
+    if (tls) servers.push(tls);
+    log('info', 'ready', 'the HSM serves its hosts', {
+      socket: options.socketPath,
+      tls: tls && addressOf(tls),
+      managementSocket: folder.managementSocket,
+      firmware,
+      checkpointKey: unlocked.checkpointKey,
+      ...lmkFields(machine),
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     async stop() {
-      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
-      for (const socket of sockets) socket.destroy();
-      await Promise.all(closed);
-      await auditLog.close();
-      keys.clear();
-      lmks.dispose();
+      await stop();
       log('info', 'stopped', 'the HSM has stopped');
     },
   };
 }
 
-/**
- * Opens the audit log and begins this start in it. The sealed LMK and the log count the starts together, the LMK
- * first: it may be one ahead after a crash between the two, anything else means that one of them was rolled back.
- */
-async function startAuditLog(
-  opened: OpenedLmk,
-  path: string,
-): Promise<{ auditLog: AuditLog; checkpointKey: string }> {
-  const { lmk, key, sealedBootCounter } = opened;
-  const seed = deriveFromLmk(key, 'audit log checkpoint key');
-  const checkpointKey = checkpointKeyFromSeed(seed);
-  wipe(seed);
-  try {
-    const auditLog = await AuditLog.open(path, checkpointKey, now);
-    const logged = auditLog.head.bootCounter;
-    if (sealedBootCounter !== undefined && sealedBootCounter !== logged && sealedBootCounter !== logged + 1) {
-      throw new SoftHsmError(
-        'SOFT_HSM_AUDIT',
-        `the audit log ends in start ${logged}, the sealed LMK is of start ${sealedBootCounter}: one was rolled back`,
-      );
-    }
-    if (sealedBootCounter !== logged + 1) opened.seal(logged + 1);
-    await auditLog.start({
-      event: 'boot',
-      checkpointKey: checkpointKey.publicKey,
-      firmware,
-      lmkCheckValue: lmk.checkValue,
-      lmkId: lmk.id,
-      lmkStatus: lmk.status,
-    });
-    return { auditLog, checkpointKey: checkpointKey.publicKey };
-  } finally {
-    opened.close();
-    if (lmk.status === 'live') wipe(key);
-  }
+function serveHost(socket: Socket, host: Host, softHsm: SoftHsm, log: Log): void {
+  log('info', 'connected', 'a host has connected', { host: host.id });
+  serveConnection(
+    socket,
+    (message) => softHsm.answer(message, host),
+    (reason) => log('info', 'disconnected', reason ?? 'the host has left', { host: host.id }),
+  );
 }
 
-async function listen(
-  options: ServeOptions,
-  onHost: (socket: Socket, host: Host) => void,
-): Promise<Server[]> {
-  const unix = await listenOnUnixSocket(options.socketPath, onHost);
-  if (options.tls === undefined) return [unix];
-  try {
-    const { host, port } = options.tls;
-    return [unix, await listenOnTls(host, port, readTlsIdentity(options.tls), onHost)];
-  } catch (error) {
-    unix.close();
-    throw error;
-  }
+function lmkFields({ lmks }: Machine): LogFields {
+  const { id, status, checkValue } = lmks.get(undefined);
+  return { lmkId: id, lmkStatus: status, lmkCheckValue: checkValue };
 }
 
 function readTlsIdentity({ certFile, keyFile, caFile }: TlsOptions) {

@@ -27,6 +27,7 @@ export type AuditEntry =
       keysOut: readonly string[];
       result: string;
     }
+  | { event: 'component'; keysOut: readonly string[] }
   | { event: 'recovered'; droppedBytes: number }
   | { event: 'shutdown' };
 
@@ -62,7 +63,14 @@ export function hashLine(line: AuditLine): string {
   return createHash('sha256').update(line, 'latin1').digest('hex').toUpperCase();
 }
 
-const events: readonly AuditRecord['event'][] = ['boot', 'checkpoint', 'command', 'recovered', 'shutdown'];
+const events: readonly AuditRecord['event'][] = [
+  'boot',
+  'checkpoint',
+  'command',
+  'component',
+  'recovered',
+  'shutdown',
+];
 
 /** `undefined` for a line that is not a record. */
 export function parseRecord(line: AuditLine): AuditRecord | undefined {

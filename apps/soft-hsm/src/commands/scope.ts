@@ -3,36 +3,18 @@ import { wipe } from '@openkdh/block-ciphers';
 import { type KeyAlgorithm } from '../keys/algorithms.ts';
 import { type KeyRule, requireStrength, requireUse } from '../keys/key-rules.ts';
 import { makeBinaryKeyBlock, makeKeyBlock, type NewKeyBlock, openBinaryKeyBlock } from '../lmk/key-block.ts';
-import { fingerprintOf, type KeyCache, type WorkingKey } from '../lmk/key-cache.ts';
-import type { Lmk, LmkTable } from '../lmk/lmk.ts';
-import type { Random } from '../random/random-source.ts';
+import { fingerprintOf, type WorkingKey } from '../lmk/key-cache.ts';
+import type { Lmk } from '../lmk/lmk.ts';
+import type { Machine } from '../machine.ts';
 import { importRsaPrivateKey } from '../rsa/private-key.ts';
-
-/** The inside of the HSM, as commands see it. */
-export interface HsmParts {
-  readonly lmks: LmkTable;
-  readonly keys: KeyCache;
-  readonly random: Random;
-  readonly settings: SecuritySettings;
-  readonly now: () => Date;
-  /** How many operations have released a key, as the audit log counts them. */
-  readonly operations: () => number;
-  readonly tlsPort: boolean;
-}
-
-/** Security settings, as a payShield has them. */
-export interface SecuritySettings {
-  /** "Additional padding to disguise key length": TR-31 blocks hide how long their key is. */
-  keyLengthHiding: boolean;
-}
 
 /** One command under way: the inside of the HSM, and a note of every key block that goes in or comes out. */
 export class CommandScope {
-  readonly hsm: HsmParts;
+  readonly hsm: Machine;
   readonly keysIn: string[] = [];
   readonly keysOut: string[] = [];
 
-  constructor(hsm: HsmParts) {
+  constructor(hsm: Machine) {
     this.hsm = hsm;
   }
 

@@ -90,5 +90,5 @@ export const zc: Command = {
   prepare:
     () =>
     ({ hsm }) =>
-      answer(String(hsm.operations()).padStart(20, '0')),
+      answer(String(hsm.auditTrail?.head.operations ?? 0).padStart(20, '0')),
 };

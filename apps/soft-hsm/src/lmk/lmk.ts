@@ -38,11 +38,7 @@ export function aesLmkCheckValue(key: Uint8Array): string {
 
 /** The loaded LMKs; the first is the default. */
 export class LmkTable {
-  readonly #lmks: readonly Lmk[];
-
-  constructor(lmks: readonly Lmk[]) {
-    this.#lmks = lmks;
-  }
+  #lmks: readonly Lmk[] = [];
 
   get all(): readonly Lmk[] {
     return this.#lmks;
@@ -55,8 +51,13 @@ export class LmkTable {
     return lmk;
   }
 
-  /** Wipes all LMKs. */
-  dispose(): void {
+  load(lmk: Lmk): void {
+    this.#lmks = [...this.#lmks, lmk];
+  }
+
+  /** Wipes and forgets all LMKs. */
+  clear(): void {
     for (const { handle } of this.#lmks) handle.dispose();
+    this.#lmks = [];
   }
 }

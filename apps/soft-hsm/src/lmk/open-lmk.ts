@@ -26,13 +26,13 @@ const lmkBytes = 32;
 /** The LMK of this start, and what the start still has to write. */
 export interface OpenedLmk {
   lmk: Lmk;
-  /** The LMK itself, for keys to be derived from it. The caller wipes it, unless it is a public test key. */
-  key: Buffer;
+  /** The LMK itself, for keys to be derived from it until `close`. */
+  key: Uint8Array;
   /** Number of the start that the sealed LMK was last written for; `undefined` with a test LMK, which is not sealed. */
   sealedBootCounter: number | undefined;
   /** Writes the sealed LMK for this start. */
   seal(bootCounter: number): void;
-  /** Wipes the sealing key. */
+  /** Wipes LMK and sealing key; the loaded LMK stays. */
   close(): void;
 }
 
@@ -80,6 +80,6 @@ export async function openLmk(
       const file = sealLmk(key, label, sealingKey, salt, random(nonceBytes));
       writeFileAtomically(folder.sealedLmk, formatSealedLmk(file));
     },
-    close: () => wipe(sealingKey),
+    close: () => wipe(key, sealingKey),
   };
 }

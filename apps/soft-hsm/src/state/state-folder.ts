@@ -9,13 +9,20 @@ export interface StateFolder {
   readonly sealedLmk: string;
   /** The HSM's own chained log. */
   readonly auditLog: string;
+  /** Whoever listens here is the one process that uses the folder. */
+  readonly managementSocket: string;
 }
 
 /** Makes the folder if it is missing, and refuses one that others can enter. */
 export function openStateFolder(path: string): StateFolder {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   requirePrivateFolder(path);
-  return { path, sealedLmk: join(path, 'lmk.sealed'), auditLog: join(path, 'audit.log') };
+  return {
+    path,
+    sealedLmk: join(path, 'lmk.sealed'),
+    auditLog: join(path, 'audit.log'),
+    managementSocket: join(path, 'management.sock'),
+  };
 }
 
 /** Refuses a folder that is not the caller's own with mode 0700 or stricter. */

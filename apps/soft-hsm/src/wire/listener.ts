@@ -41,8 +41,7 @@ export async function listenOnUnixSocket(path: string, onHost: OnHost): Promise<
 
 /** Listens on TLS 1.3; only hosts with a certificate of `identity.ca` get through the handshake. */
 export async function listenOnTls(
-  host: string,
-  port: number,
+  { host, port }: { host: string; port: number },
   identity: TlsIdentity,
   onHost: OnHost,
 ): Promise<Server> {

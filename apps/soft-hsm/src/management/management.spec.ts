@@ -1,0 +1,121 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { InProcessHsm } from '../../../../test/support/soft-hsm-in-process.ts';
+import { Refusal } from '../answer-codes.ts';
+import { SoftHsmError } from '../errors.ts';
+import { manage } from './commands.ts';
+import { BadMessage, formatMessage, MessageReader } from './messages.ts';
+
+const codeOf = async (action: () => unknown) => {
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof SoftHsmError) return error.code;
+    throw error;
+  }
+  return 'done';
+};
+
+describe('messages', () => {
+  const message = fc.record({
+    line: fc.dictionary(fc.string(), fc.string()),
+    payload: fc.uint8Array({ maxLength: 200 }),
+  });
+
+  test('come out as they went in, however the stream is cut', () => {
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 5 }), fc.array(fc.nat(50)), (messages, pieces) => {
+        const sent = messages.map(({ line: { payloadBytes: _, ...line }, payload }) => ({ line, payload }));
+        const stream = Buffer.concat(sent.map(({ line, payload }) => formatMessage(line, payload)));
+        const reader = new MessageReader();
+        const read = [];
+        let at = 0;
+        for (const length of [...pieces, stream.length]) {
+          read.push(...reader.push(Buffer.from(stream.subarray(at, at + length))));
+          at += length;
+        }
+        expect(
+          read.map(({ line: { payloadBytes: _, ...line }, payload }) => ({ line, payload: [...payload] })),
+        ).toEqual(sent.map(({ line, payload }) => ({ line: { ...line }, payload: [...payload] })));
+      }),
+    );
+  });
+
+  test('what was read from is wiped', () => {
+    const chunk = formatMessage({ command: 'x' }, Buffer.from('secret'));
+    const [message] = new MessageReader().push(chunk);
+    expect(message!.payload.toString()).toBe('secret');
+    expect(chunk.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test.each([
+    'no JSON\n',
+    '[]\n',
+    'null\n',
+    '1\n',
+    '{"payloadBytes":-1}\n',
+    '{"payloadBytes":1.5}\n',
+    '{"payloadBytes":"1"}\n',
+    '{"payloadBytes":65537}\n',
+    `{"a":"${'x'.repeat(70_000)}"`,
+  ])('refuses %s', (text) => {
+    expect(() => new MessageReader().push(Buffer.from(text))).toThrow(BadMessage);
+  });
+});
+
+describe('enter-component', () => {
+  const one = Buffer.from('C1D0F8FB4958670DBA40AB1F3752EF0D', 'hex'); // odd parity
+  const two = Buffer.from('0123456789ABCDEFFEDCBA9876543210', 'hex');
+  const line = {
+    command: 'enter-component',
+    keyUsage: 'B0',
+    algorithm: 'T2',
+    modeOfUse: 'X',
+    exportability: 'S',
+  };
+  const enter = async (hsm: InProcessHsm, changes: object, payload: Buffer) =>
+    (await manage(hsm.machine, { line: { ...line, ...changes }, payload: Buffer.from(payload) })).line;
+
+  test('two components, which A4 makes a key of', async () => {
+    const hsm = new InProcessHsm();
+    const first = await enter(hsm, { number: 1 }, one);
+    const second = await enter(hsm, { number: 2 }, two);
+    expect(first['kcv']).toMatch(/^[0-9A-F]{6}$/);
+    const answer = await hsm.call(`A42FFFS${first['keyBlock']}${second['keyBlock']}#0000`);
+    expect(answer.slice(0, 21)).toBe('A500S10096B0TX00S0001');
+    expect(hsm.entries.map(({ event }) => event)).toEqual(['component', 'component', 'command']);
+    expect(JSON.stringify(hsm.entries)).not.toContain(one.toString('hex').toUpperCase());
+  });
+
+  test.each<[string, object, Buffer]>([
+    ['A7', { number: 1, algorithm: 'D1' }, one],
+    ['A7', { number: 1, algorithm: 'X9' }, one],
+    ['A9', { number: 0 }, one],
+    ['A9', { number: 10 }, one],
+    ['A9', { number: '1' }, one],
+    ['A5', { number: 1 }, one.subarray(1)],
+    ['10', { number: 1 }, Buffer.alloc(16)],
+    ['A6', { number: 1, keyUsage: 'ZZ' }, one],
+    ['A8', { number: 1, modeOfUse: 'E' }, one],
+    ['B2', { number: 1, exportability: 'Q' }, one],
+    ['SOFT_HSM_USAGE', { number: 1, keyUsage: 7 }, one],
+    ['SOFT_HSM_USAGE', { number: 1, command: 'no-such' }, one],
+    ['SOFT_HSM_USAGE', { number: 1, command: 'constructor' }, one],
+  ])('%s: %j', async (code, changes, payload) => {
+    const hsm = new InProcessHsm();
+    expect(await codeOf(() => enter(hsm, changes, payload))).toBe(code);
+    expect(hsm.entries).toEqual([]);
+  });
+});
+
+test('status says what this is not', async () => {
+  const { line } = await manage(new InProcessHsm().machine, {
+    line: { command: 'status' },
+    payload: Buffer.alloc(0),
+  });
+  expect(line).toMatchObject({
+    what: expect.stringContaining('not a secure cryptographic device'),
+    state: 'OPERATIONAL',
+    lmks: [{ id: '01', status: 'test', algorithm: 'AES-256', checkValue: '9D04A0' }],
+  });
+});

@@ -1,0 +1,404 @@
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { createLocalCa } from '@openkdh/pki';
+import { verifyAuditLog } from '../../apps/soft-hsm/src/audit/verify.ts';
+import { frame } from '../../apps/soft-hsm/src/wire/frames.ts';
+import { type RunningSoftHsm, startSoftHsm } from '../support/soft-hsm.ts';
+import { WireClient } from '../support/wire-client.ts';
+
+/** The soft HSM as a process: how it starts, what it refuses to start with, how it ends, what survives. */
+
+const program = join(import.meta.dirname, '../../apps/soft-hsm/dist/main.js');
+const generateKey = 'HEADA00FFFS#K0A1N00E00';
+
+interface Ready {
+  socket: string;
+  lmkCheckValue: string;
+  lmkStatus: string;
+  checkpointKey: string;
+}
+
+class Process {
+  readonly child;
+  output = '';
+  readonly exit: Promise<number | null>;
+
+  constructor(args: string[], env: NodeJS.ProcessEnv = {}) {
+    this.child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env['PATH'], ...env } });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream.on('data', (chunk) => {
+        this.output += chunk;
+      });
+    }
+    this.exit = new Promise((resolve) => this.child.once('close', resolve));
+    running.push(this);
+  }
+
+  async ready(): Promise<Ready> {
+    let ended = false;
+    void this.exit.then(() => {
+      ended = true;
+    });
+    for (;;) {
+      const line = this.output.split('\n').find((text) => text.includes('"event":"ready"'));
+      if (line) return JSON.parse(line) as Ready;
+      if (ended) throw new Error(this.output);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.child.kill(signal);
+    return this.exit;
+  }
+}
+
+const running: Process[] = [];
+afterEach(async () => {
+  for (const process of running.splice(0)) await process.stop('SIGKILL');
+});
+
+/** A folder with a passphrase, and the arguments to serve from it. */
+function newHome(passphrase = 'a passphrase of this test') {
+  const folder = mkdtempSync(join(tmpdir(), 'soft-hsm-'));
+  const passphraseFile = join(folder, 'passphrase');
+  writeFileSync(passphraseFile, `${passphrase}\n`, { mode: 0o600 });
+  const place = ['--state', join(folder, 'state'), '--socket', join(folder, 'host.sock')];
+  return {
+    folder,
+    passphraseFile,
+    state: join(folder, 'state'),
+    socket: join(folder, 'host.sock'),
+    live: ['serve', ...place, '--passphrase-file', passphraseFile],
+    testLmk: ['serve', ...place, '--test-lmk'],
+  };
+}
+
+/** Exit code and output of a start that is expected to fail. */
+async function failure(args: string[], env?: NodeJS.ProcessEnv) {
+  const process = new Process(args, env);
+  return { code: await process.exit, output: process.output };
+}
+
+describe('a live HSM', () => {
+  test('makes its LMK at the first start, seals it, and opens it at the next', async () => {
+    const home = newHome();
+    const first = new Process(home.live);
+    const { lmkCheckValue, lmkStatus } = await first.ready();
+    expect(lmkStatus).toBe('live');
+    expect(statSync(home.state).mode & 0o777).toBe(0o700);
+    for (const name of ['lmk.sealed', 'audit.log', 'management.sock']) {
+      expect(statSync(join(home.state, name)).mode & 0o777).toBe(0o600);
+    }
+    const client = await WireClient.unix(home.socket);
+    const key = (await client.call(generateKey)).toString('latin1').slice(8, -6);
+    expect(await first.stop()).toBe(0);
+    expect(existsSync(home.socket)).toBe(false);
+    expect(readdirSync(home.state).sort()).toEqual(['audit.log', 'lmk.sealed']);
+
+    const second = new Process(home.live);
+    expect((await second.ready()).lmkCheckValue).toBe(lmkCheckValue);
+    const again = await WireClient.unix(home.socket);
+    expect((await again.call(`HEADBUFFF${key}`)).toString('latin1')).toMatch(/^HEADBV00/);
+    expect(await second.stop('SIGINT')).toBe(0);
+  });
+
+  test('survives kill -9 in the middle of a load: no answer without its record, no count lost', async () => {
+    const home = newHome();
+    let hsm = new Process(home.live);
+    let checkpointKey = (await hsm.ready()).checkpointKey;
+    let client = await WireClient.unix(home.socket);
+    const zmk = (await client.call(generateKey)).toString('latin1').slice(8, -6);
+    const release = `HEADA01FFFS${zmk}R#P0A1E00E00`;
+    let answered = 0;
+    for (let round = 0; round < 3; round += 1) {
+      client.socket.write(Buffer.concat(Array(300).fill(frame(Buffer.from(release)))));
+      const enough = 20 + 40 * round;
+      for (let n = 0; n < enough; n += 1) {
+        expect((await client.next()).toString('latin1', 0, 8)).toBe('HEADA100');
+        answered += 1;
+      }
+      await hsm.stop('SIGKILL');
+      client.close();
+      const { operations } = await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey).catch(() => ({
+        operations: -1,
+      }));
+      hsm = new Process(home.live);
+      ({ checkpointKey } = await hsm.ready());
+      client = await WireClient.unix(home.socket);
+      const counter = Number((await client.call('HEADZC')).toString('latin1', 8));
+      expect(counter).toBeGreaterThanOrEqual(answered);
+      if (operations >= 0) expect(counter).toBeGreaterThanOrEqual(operations);
+      answered = counter;
+    }
+    client.close();
+    expect(await hsm.stop()).toBe(0);
+    const head = await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey);
+    expect(head).toMatchObject({ bootCounter: 4, operations: answered });
+  });
+
+  test('verify-log says whether the log is whole', async () => {
+    const home = newHome();
+    const hsm = new Process(home.testLmk);
+    const { checkpointKey } = await hsm.ready();
+    const client = await WireClient.unix(home.socket);
+    await client.call(generateKey);
+    await hsm.stop();
+    const log = join(home.state, 'audit.log');
+    const verify = () => failure(['verify-log', '--log', log, '--checkpoint-key', checkpointKey]);
+    expect(await verify()).toMatchObject({ code: 0, output: expect.stringContaining('"seq":4') });
+    writeFileSync(log, readFileSync(log, 'latin1').replace('"result":"00"', '"result":"01"'), 'latin1');
+    expect(await verify()).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('record 3 of the audit log'),
+    });
+  });
+
+  test('ends when its launcher is gone', async () => {
+    const home = newHome();
+    const hsm = new Process(home.testLmk, { OPENKDH_PARENT_WATCH: '1' });
+    await hsm.ready();
+    hsm.child.stdin.end();
+    expect(await hsm.exit).toBe(0);
+  });
+
+  test('its LMK is in no file', async () => {
+    const home = newHome();
+    const hsm = new Process(home.live);
+    await hsm.ready();
+    const client = await WireClient.unix(home.socket);
+    await client.call(generateKey);
+    await hsm.stop();
+    const files = readdirSync(home.state)
+      .map((name) => readFileSync(join(home.state, name), 'latin1'))
+      .join('');
+    expect(files.match(/[0-9A-F]{64}/g)!.length).toBeGreaterThan(3); // hashes, fingerprints, the sealed LMK
+    expect(Object.keys(JSON.parse(readFileSync(join(home.state, 'lmk.sealed'), 'utf8'))).sort()).toEqual([
+      'bootCounter',
+      'checkValue',
+      'lmkId',
+      'nonce',
+      'salt',
+      'sealed',
+      'status',
+      'version',
+    ]);
+  });
+});
+
+describe('refuses to start', () => {
+  const oneLine = (text: string | RegExp) => ({ code: 1, output: expect.stringMatching(text) });
+
+  test('with a test LMK in the folder of a live one, and the other way round', async () => {
+    const live = newHome();
+    const hsm = new Process(live.live);
+    await hsm.ready();
+    await hsm.stop();
+    expect(await failure(live.testLmk)).toMatchObject(oneLine(/holds a live LMK/));
+
+    const testing = newHome();
+    const other = new Process(testing.testLmk);
+    await other.ready();
+    await other.stop();
+    expect(await failure(testing.live)).toMatchObject(oneLine(/has an audit log but no live LMK/));
+  });
+
+  test('with a wrong passphrase, one that others can read, one that is short, or none', async () => {
+    const home = newHome();
+    const hsm = new Process(home.live);
+    await hsm.ready();
+    await hsm.stop();
+    const before = readFileSync(join(home.state, 'lmk.sealed'), 'utf8');
+    writeFileSync(home.passphraseFile, 'another passphrase\n');
+    expect(await failure(home.live)).toMatchObject(oneLine(/does not open/));
+    chmodSync(home.passphraseFile, 0o644);
+    expect(await failure(home.live)).toMatchObject(oneLine(/must have mode 0600/));
+    chmodSync(home.passphraseFile, 0o600);
+    writeFileSync(home.passphraseFile, 'short\n');
+    expect(await failure(home.live)).toMatchObject(oneLine(/at least 12 bytes/));
+    expect(await failure([...home.live.slice(0, -1), join(home.folder, 'none')])).toMatchObject(
+      oneLine(/does not exist/),
+    );
+    expect(readFileSync(join(home.state, 'lmk.sealed'), 'utf8')).toBe(before);
+  });
+
+  test('twice on one folder', async () => {
+    const home = newHome();
+    const hsm = new Process(home.testLmk);
+    await hsm.ready();
+    const second = await failure([
+      ...home.testLmk.slice(0, 3),
+      '--socket',
+      join(home.folder, 'other.sock'),
+      '--test-lmk',
+    ]);
+    expect(second).toMatchObject(oneLine(/another process listens on .*management.sock/));
+    expect(hsm.child.exitCode).toBeNull();
+  });
+
+  test('with an audit log that was changed, cut or taken from an older copy', async () => {
+    const home = newHome();
+    const start = async () => {
+      const hsm = new Process(home.live);
+      await hsm.ready();
+      const client = await WireClient.unix(home.socket);
+      await client.call(generateKey);
+      client.close();
+      await hsm.stop();
+    };
+    await start();
+    const log = join(home.state, 'audit.log');
+    const older = readFileSync(log);
+    await start();
+    await start();
+    const newest = readFileSync(log);
+    writeFileSync(log, older);
+    expect(await failure(home.live)).toMatchObject(oneLine(/ends in start 1, the sealed LMK is of start 3/));
+    writeFileSync(log, `${newest.toString('latin1').split('\n').slice(0, -2).join('\n')}\n`);
+    await start(); // the last checkpoint is gone, the chain before it is whole
+    const current = readFileSync(log, 'latin1');
+    writeFileSync(log, current.replaceAll(/"signature":"../g, '"signature":"ZZ'));
+    expect(await failure(home.live)).toMatchObject(oneLine(/wrong signature/));
+  });
+
+  test('with a sealed LMK of an older start', async () => {
+    const home = newHome();
+    for (let n = 0; n < 3; n += 1) {
+      const hsm = new Process(home.live);
+      await hsm.ready();
+      await hsm.stop();
+      if (n === 0) writeFileSync(join(home.folder, 'older'), readFileSync(join(home.state, 'lmk.sealed')));
+    }
+    writeFileSync(join(home.state, 'lmk.sealed'), readFileSync(join(home.folder, 'older')));
+    expect(await failure(home.live)).toMatchObject(oneLine(/rolled back/));
+  });
+
+  test('in a folder that others can enter', async () => {
+    const home = newHome();
+    mkdirSync(home.state, { mode: 0o755 });
+    chmodSync(home.state, 0o755);
+    expect(await failure(home.testLmk)).toMatchObject(oneLine(/must belong to this user with mode 0700/));
+  });
+
+  test('under a debugger or with preloaded code', async () => {
+    const { testLmk } = newHome();
+    for (const NODE_OPTIONS of [
+      '--inspect=127.0.0.1:0',
+      '--require /dev/null',
+      '-r /dev/null',
+      '--import data:text/javascript,0',
+    ]) {
+      const { code, output } = await failure(testLmk, { NODE_OPTIONS });
+      expect(code).toBe(2);
+      expect(output).toMatch(/does not run under a debugger/);
+    }
+  });
+
+  test('with arguments that it does not understand', async () => {
+    expect(await failure(['serve'])).toMatchObject({
+      code: 2,
+      output: expect.stringMatching(/--state is needed/),
+    });
+    expect(await failure(['open'])).toMatchObject({
+      code: 2,
+      output: expect.stringMatching(/expected serve/),
+    });
+  });
+
+  test('on a port that is taken', async () => {
+    const hsm = await startSoftHsm(['--test-lmk']);
+    const home = newHome();
+    const ca = await createLocalCa({ commonName: 'CA', notBefore: new Date() });
+    const server = await ca.issueServer({ commonName: 'hsm', hosts: ['127.0.0.1'] });
+    const file = (name: string, text: string) => {
+      writeFileSync(join(home.folder, name), text);
+      return join(home.folder, name);
+    };
+    const tls = [
+      '--tls-cert',
+      file('c', server.certificate),
+      '--tls-key',
+      file('k', server.privateKey),
+      '--tls-ca',
+      file('a', ca.certificate),
+    ];
+    expect(await failure([...home.testLmk, '--tls-port', String(hsm.tlsPort), ...tls])).toMatchObject(
+      oneLine(/EADDRINUSE/),
+    );
+    expect(
+      await failure([...home.testLmk, '--tls-port', '0', ...tls.slice(0, -1), join(home.folder, 'none')]),
+    ).toMatchObject(oneLine(/cannot read/));
+    expect(existsSync(home.socket)).toBe(false);
+    await hsm.stop();
+  });
+});
+
+describe('TLS', () => {
+  let hsm: RunningSoftHsm;
+  beforeAll(async () => {
+    hsm = await startSoftHsm(['--test-lmk']);
+  });
+  afterAll(() => hsm.stop());
+
+  /** What a host gets that connects with these options and asks NC. */
+  function answerTo(options: ConnectionOptions): Promise<string> {
+    return new Promise((resolve) => {
+      const socket = connectTls({
+        host: '127.0.0.1',
+        port: hsm.tlsPort,
+        ca: hsm.tls.ca,
+        checkServerIdentity: () => undefined,
+        ...options,
+      });
+      socket.on('secureConnect', () => socket.write(frame(Buffer.from('HEADNC'))));
+      socket.on('data', (chunk) => {
+        resolve(chunk.toString('latin1', 2));
+        socket.destroy();
+      });
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      socket.on('close', () => resolve('closed'));
+    });
+  }
+
+  test('a host with a certificate of the CA is answered', async () => {
+    expect(await answerTo(hsm.tls)).toBe('HEADND009D04A000000000000000-0001');
+  });
+
+  test('a host without a certificate, or with one of another CA, is not', async () => {
+    expect(await answerTo({})).toMatch(/CERTIFICATE_REQUIRED/);
+    const otherCa = await createLocalCa({ commonName: 'other CA', notBefore: new Date() });
+    const { certificate: cert, privateKey: key } = await otherCa.issueClient({ commonName: 'kdh' });
+    expect(await answerTo({ cert, key })).toMatch(/ALERT|closed|ECONNRESET/);
+  });
+
+  test('TLS 1.2 is not spoken', async () => {
+    expect(await answerTo({ ...hsm.tls, maxVersion: 'TLSv1.2' })).toMatch(/PROTOCOL_VERSION/);
+  });
+
+  test('plain TCP is not spoken', async () => {
+    const outcome = await new Promise((resolve) => {
+      const socket = connect(hsm.tlsPort, '127.0.0.1', () => socket.write(frame(Buffer.from('HEADNC'))));
+      let received = '';
+      socket.on('data', (chunk) => {
+        received += chunk.toString('latin1');
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(received));
+    });
+    expect(outcome).not.toContain('HEADND');
+  });
+});
