@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -9,11 +9,20 @@ export default async function globalTeardown() {
   const pidFile = join(folder, 'postgres', 'data', 'postmaster.pid');
   const guard = globalThis.openkdhTestGuard;
   if (existsSync(pidFile)) {
+    const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
     guard.stdin.end();
     await once(guard, 'exit');
-    while (existsSync(pidFile)) await sleep(20); // the server removes it as the last thing it does
+    while (existsSync(pidFile) && isAlive(pid)) await sleep(20); // removing the file is the last thing it does
   } else {
     guard.kill('SIGKILL');
   }
   rmSync(folder, { recursive: true, force: true });
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

@@ -21,6 +21,8 @@ export interface StackOptions {
   serverEnvironment?: NodeJS.ProcessEnv;
   /** More arguments of soft-hsm, after those of the launcher. */
   hsmArguments?: string[];
+  /** The public test LMK in place of one of the stack's own. */
+  testLmk?: boolean;
 }
 
 /**
@@ -68,7 +70,7 @@ export class Stack {
     const database = postgres
       ? { url: postgres.urlOf('openkdh'), drop: async () => {} }
       : await freshDatabase();
-    const hsm = hsmPart(folder);
+    const hsm = options.testLmk ? underTestLmk(hsmPart(folder)) : hsmPart(folder);
     const settings = {
       databaseUrl: database.url,
       redisUrl: undefined,
@@ -102,9 +104,12 @@ export class Stack {
     return openApi(this.httpUrl, this.token);
   }
 
-  /** Makes the BDKs and the profile of `npm start`, and starts a fleet with it; `more` are arguments of terminal-sim. */
-  async startFleet(terminals: number, more: string[] = []): Promise<void> {
-    const profileId = await provisionKeys(this.api);
+  /**
+   * Makes the BDKs and the profile of `npm start`, or takes another `profile`, and starts a fleet with it; `more`
+   * are arguments of terminal-sim.
+   */
+  async startFleet(terminals: number, more: string[] = [], profile?: string): Promise<void> {
+    const profileId = profile ?? (await provisionKeys(this.api));
     const part = fleetPart(this.folder, { terminals, ...this.#ports, tokenFile: this.tokenFile, profileId });
     this.#parts.set('terminal-sim', withArguments(part, more));
     await this.startPart('terminal-sim');
@@ -202,4 +207,16 @@ export class Stack {
 
 function withArguments(part: Part, more: readonly string[]): Part {
   return { ...part, command: { ...part.command, args: [...part.command.args, ...more] } };
+}
+
+function underTestLmk(part: Part): Part {
+  const { args } = part.command;
+  const passphrase = args.indexOf('--passphrase-file');
+  return {
+    ...part,
+    command: {
+      ...part.command,
+      args: [...args.slice(0, passphrase), '--test-lmk', ...args.slice(passphrase + 2)],
+    },
+  };
 }
