@@ -265,6 +265,16 @@ describe('misbehaviour, over the wire', () => {
   );
 });
 
+test('disconnect-at leaves unread what stands behind the message', async () => {
+  let held: string[] | undefined;
+  const log: FleetOptions['log'] = (_level, event) => {
+    if (event === 'disconnected') held ??= Object.keys(store.records.get('T-1')!.slots);
+  };
+  // The keys of the profile come right behind the acknowledgement of the KBPK.
+  await runUntil(fleet(['T-1'], { ...misbehaving('disconnect-at=LOAD_ACK'), log }), () => held !== undefined);
+  expect(held).toEqual(['KBPK-AES']);
+});
+
 test('a store that another process has taken over ends the fleet', async () => {
   const running = fleet(['T-1']).run();
   const newer = await Store.open(join(folder, 'state'));

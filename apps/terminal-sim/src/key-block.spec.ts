@@ -109,6 +109,7 @@ describe('refusals', () => {
     ],
     ['an exportable initial key', planEntry(withHeader(pin, { exportability: 'E' }))],
     ['another usage', planEntry(withHeader(pin, { keyUsage: 'P0', modeOfUse: 'E', optionalBlocks: [] }))],
+    ['a KBPK that may not unwrap', planEntry(withHeader(nextKbpk, { modeOfUse: 'E' }))],
     ['a KBPK in a slot for an initial key', { ...planEntry(nextKbpk), slot: 'PIN', ksn: pin.ksn }],
     ['an initial key in the slot of a KBPK', { ...planEntry(data), slot: kbpkSlots.TDES }],
     ['a KBPK with a KSN', { ...planEntry(nextKbpk), ksn: data.ksn }],

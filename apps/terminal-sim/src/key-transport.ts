@@ -41,8 +41,8 @@ export function randomToken(nonce: Uint8Array): Uint8Array {
 export function openCredential(token: Uint8Array, record: TerminalRecord, now: Date): BoundKdh {
   try {
     const { token: credential, crlsSeen } = acceptKdhCredential(token, trustOf(record, now));
-    const { certificate } = credential;
-    return { certificate, fingerprint: fingerprint(certificate), crlsSeen };
+    const certificate = Uint8Array.from(credential.certificate);
+    return { certificate, fingerprint: fingerprint(certificate), crlsSeen: newest([], crlsSeen) };
   } catch (error) {
     throw asProtocolError(error);
   }
@@ -125,10 +125,11 @@ function trustOf({ enrolment }: TerminalRecord, at: Date, lastSeen: readonly Crl
   return { anchors, revocation: { lastSeen, whenAbsent: 'refuse' }, at };
 }
 
-/** The CRLs seen last, one for each issuer. */
+/** The CRLs seen last, one for each issuer. Copies: what a token is read into are views, which would keep all of it. */
 function newest(before: readonly CrlSeen[], now: readonly CrlSeen[]): CrlSeen[] {
   const replaced = (one: CrlSeen) => now.some(({ issuer }) => Buffer.compare(issuer, one.issuer) === 0);
-  return [...before.filter((one) => !replaced(one)), ...now];
+  const copies = now.map((one) => ({ ...one, issuer: Uint8Array.from(one.issuer) }));
+  return [...before.filter((one) => !replaced(one)), ...copies];
 }
 
 /** What the KDH is told of a token; everything else is BAD_TOKEN. */

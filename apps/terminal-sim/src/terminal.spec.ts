@@ -211,6 +211,13 @@ describe('LOAD_KBPK', () => {
     expect(codesOf(resultIn(sent))).toEqual([['KBPK', protocolCodes.REPLAY.number]]);
   });
 
+  test('a refused token uses the nonce up if it is the outstanding one, and only then', async () => {
+    const used = await deliver(bound, { t: 'LOAD_KBPK', b: await kbpkLoad({ header: 'D0000P0AE00N0000' }) });
+    expect(used.terminal.record.nonce).toBeUndefined();
+    const other = await deliver(bound, { t: 'LOAD_KBPK', b: await kbpkLoad({ nonce: randomBytes(16) }) });
+    expect(other.terminal.record.nonce).toEqual(nonce);
+  });
+
   test('another token as the same attempt', async () => {
     const load = await kbpkLoad();
     const { terminal } = await deliver(bound, { t: 'LOAD_KBPK', b: load });
