@@ -109,7 +109,7 @@ async function profileOfKnownBdks(stack: Stack): Promise<string> {
               algorithm: scheme === 'AES' ? 'A' : 'T',
               modeOfUse: 'X',
               keyVersion: `c${index + 1}`,
-              exportability: 'N',
+              exportability: 'S', // a key derived from it must be exportable
               lmkId: '01',
               optionalBlocks: [],
             },
