@@ -270,8 +270,9 @@ test('disconnect-at leaves unread what stands behind the message', async () => {
   const log: FleetOptions['log'] = (_level, event) => {
     if (event === 'disconnected') held ??= Object.keys(store.records.get('T-1')!.slots);
   };
-  // The keys of the profile come right behind the acknowledgement of the KBPK.
-  await runUntil(fleet(['T-1'], { ...misbehaving('disconnect-at=LOAD_ACK'), log }), () => held !== undefined);
+  // The keys of the profile come right behind the acknowledgement of the KBPK, and wait because the terminal is slow.
+  const misdemeanours = ['slow=100', 'disconnect-at=LOAD_ACK'].map(parseMisbehaviour);
+  await runUntil(fleet(['T-1'], { misdemeanours, log }), () => held !== undefined);
   expect(held).toEqual(['KBPK-AES']);
 });
 
