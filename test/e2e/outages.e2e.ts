@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { connectPayShield } from '@openkdh/hsm-client';
+import pg from 'pg';
+import type { TransferPage } from '../../apps/kdh-server/src/audit/transfers.schemas.ts';
+import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
+import { provisionKeys } from '../../apps/launcher/src/provision.ts';
+import { Stack } from '../support/stack.ts';
+
+describe('what the KDH needs goes away and comes back', () => {
+  let stack: Stack;
+  const ready = async () => (await fetch(`${stack.httpUrl}/api/v1/ready`)).status;
+  const confirmed = async (loadId: string) => {
+    const { attempts } = await stack.api.get<{ attempts: { state: string }[] }>(`/loads/${loadId}`);
+    return attempts[0]?.state === 'CONFIRMED';
+  };
+  const reload = async (serial: string) => {
+    const [terminal] = await stack.api.get<{ id: string }[]>(`/terminals?serial=${serial}`);
+    return (
+      await stack.api.post<{ id: string }>('/loads', { terminalId: terminal!.id, reason: 'outage test' })
+    ).id;
+  };
+
+  beforeAll(async () => {
+    stack = await Stack.start({ ownPostgres: true });
+    await stack.startFleet(3);
+    await stack.until('the fleet is loaded', async () => (await stack.status()).loads.confirmed === 3);
+  }, 120_000);
+  afterAll(() => stack.stop());
+
+  test('an HSM that is down: not ready, new keys are refused with a code, a load waits and is confirmed later', async () => {
+    await stack.kill9('soft-hsm');
+    await stack.until('kdh-server says that it is not ready', async () => (await ready()) === 503);
+    const response = await fetch(`${stack.httpUrl}/api/v1/bdks`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stack.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'no HSM', scheme: 'AES', algorithm: 'A128' }),
+    });
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({
+      code: expect.stringMatching(/^HSM_(UNREACHABLE|CIRCUIT_OPEN|TIMEOUT)$/),
+    });
+    const load = await reload('SIM-000001');
+    await stack.startPart('soft-hsm');
+    await stack.until('the load is confirmed', () => confirmed(load), 90_000);
+    await stack.until('kdh-server is ready', async () => (await ready()) === 200);
+  }, 120_000);
+
+  test('an HSM that is slow: the load waits for it, the others go on', async () => {
+    process.kill(stack.pidOf('soft-hsm'), 'SIGSTOP');
+    const load = await reload('SIM-000002');
+    await new Promise((resolve) => setTimeout(resolve, 7_000)); // longer than the adapter waits
+    expect(await confirmed(load)).toBe(false);
+    process.kill(stack.pidOf('soft-hsm'), 'SIGCONT');
+    await stack.until('the load is confirmed', () => confirmed(load), 90_000);
+  }, 120_000);
+
+  test('an HSM that answers an error: the attempt ends with its code, the KSN is burned, the others go on', async () => {
+    const hsm = await connectPayShield({
+      endpoints: [{ transport: 'unix', path: hsmSocketOf(stack.folder) }],
+    });
+    // A data key in the place of a BDK: the HSM refuses to derive from it (A6, key usage).
+    const wrong = await hsm.generateKey({
+      usage: 'D0',
+      algorithm: 'A128',
+      modeOfUse: 'B',
+      exportability: 'S',
+    });
+    await hsm.close();
+    const bdk = await stack.api.post<{ id: string }>('/bdks', {
+      name: 'not a BDK',
+      scheme: 'AES',
+      algorithm: 'A128',
+      lmkKeyBlock: wrong.keyBlock,
+    });
+    const client = new pg.Client({ connectionString: stack.databaseUrl });
+    await client.connect();
+    const slots = [{ slot: 'PIN', bdkId: bdk.id, algorithm: 'A128', keyBlockVersion: 'D' }];
+    await client.query('update profile set slots = $2 where id = $1', [
+      await provisionKeys(stack.api),
+      JSON.stringify(slots),
+    ]);
+    await client.end();
+    const load = await reload('SIM-000003');
+    await stack.until('the attempt has ended', async () => {
+      const { attempts } = await stack.api.get<{ attempts: { state: string }[] }>(`/loads/${load}`);
+      return attempts[0]?.state === 'FAILED';
+    });
+    const { transfers } = await stack.api.get<TransferPage>('/transfers?terminal=SIM-000003&state=FAILED');
+    expect(transfers).toHaveLength(1);
+    expect(transfers[0]).toMatchObject({
+      reasonCode: 'HSM_REFUSED_A6',
+      keys: [{ slot: 'PIN', ksnBurned: true, sha256: null }],
+    });
+  }, 60_000);
+
+  test('a database that is down: 503 with a code, nothing is lost, work goes on when it is back', async () => {
+    await stack.kill9('postgres');
+    await stack.until('kdh-server says that it is not ready', async () => (await ready()) === 503);
+    const response = await fetch(`${stack.httpUrl}/api/v1/status`, {
+      headers: { authorization: `Bearer ${stack.token}` },
+    });
+    expect([response.status, await response.json()]).toMatchObject([503, { code: 'DATABASE_UNAVAILABLE' }]);
+    expect((await fetch(`${stack.httpUrl}/api/v1/health`)).status).toBe(200);
+    await stack.startPart('postgres');
+    await stack.until('kdh-server is ready', async () => (await ready()) === 200, 60_000);
+    await stack.until(
+      'every terminal is connected',
+      async () => (await stack.status()).terminals.connected === 3,
+      60_000,
+    );
+    expect((await stack.status()).loads).toMatchObject({ confirmed: 5, failed: 1, open: 0 });
+  }, 120_000);
+});
