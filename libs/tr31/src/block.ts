@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type CipherEngine, wipe } from '@openkdh/block-ciphers';
+import { checkPayloadLength } from './check.ts';
 import { checkKey } from './check-key.ts';
 import { Tr31Error } from './errors.ts';
 import { type Finding, finding } from './findings.ts';
@@ -7,11 +8,11 @@ import { formatFixedHeader } from './format.ts';
 import { asciiBytes, fromHex, toHex } from './hex.ts';
 import { fixedHeaderLength, type KeyBlockHeader } from './key-block-header.ts';
 import { type PaddingOptions, packKeyData, unpackKeyData } from './key-data.ts';
-import { formatPaddedBlocks } from './optional-blocks.ts';
+import { formatPaddedBlocks, type Random } from './optional-blocks.ts';
 import { judge, type ProfileOptions, refuseBrokenStructure } from './profiles.ts';
 import { ProtectionKey } from './protection-key.ts';
 import { readHeader, readKeyBlock } from './read.ts';
-import { obfuscatedKeyBytes, payloadBytes, rowOf, versions } from './tables.ts';
+import { obfuscatedKeyBytes, rowOf, versions } from './tables.ts';
 
 /** `maskedKeyLength` defaults to the longest key of the algorithm: key length obfuscation, X9.143:2021, 6.1. */
 export interface WrapOptions extends ProfileOptions, PaddingOptions {}
@@ -89,20 +90,19 @@ function wrapUnder(
   options: WrapOptions = {},
 ): string {
   const version = rowOf(versions, header.versionId);
-  if (!version)
+  if (!version) {
     throw new Tr31Error('TR31_VERSION', `version id ${header.versionId}, expected A, B, C, D or E`);
+  }
   const binding = protection.binding(header.versionId, version.cipher);
-  const obfuscated = obfuscatedKeyBytes(header.algorithm);
-  const plaintext = packKeyData(key, version.payloadUnitBytes, obfuscated, options);
+  const masked = obfuscatedKeyBytes(header.algorithm);
+  const plaintext = packKeyData(key, version.payloadUnitBytes, masked, options);
   try {
     const text = formatPadded(header, plaintext.length, options.random ?? randomBytes);
     const findings: Finding[] = [];
     const read = readHeader(text, findings);
     refuseBrokenStructure(findings);
     checkKey(read!, key, protection.key, findings);
-    if (plaintext.length < payloadBytes(version, obfuscated)) {
-      findings.push(finding('TR31_NOT_OBFUSCATED', 7, 8, 'the padding does not hide the length of the key'));
-    }
+    checkPayloadLength(header, version, text.length, text.length + 2 * plaintext.length, findings);
     judge(findings, options);
     const { ciphertext, mac } = binding.protect(asciiBytes(text), plaintext);
     return text + toHex(ciphertext) + toHex(mac);
@@ -112,11 +112,7 @@ function wrapUnder(
 }
 
 /** The header text for so many bytes of key data, with a block PB added where the optional blocks need one. */
-function formatPadded(
-  header: KeyBlockHeader,
-  keyDataBytes: number,
-  random: (bytes: number) => Uint8Array,
-): string {
+function formatPadded(header: KeyBlockHeader, keyDataBytes: number, random: Random): string {
   const { blockBytes, macBytes } = versions[header.versionId];
   const { text, count } = formatPaddedBlocks(header.optionalBlocks, blockBytes, random);
   const total = fixedHeaderLength + text.length + 2 * (keyDataBytes + macBytes);
@@ -141,16 +137,12 @@ function unwrapUnder(protection: ProtectionKey, keyBlock: string, options: Profi
   }
   const key = unpackKeyData(plaintext);
   try {
-    if (key) checkKey(head, key, protection.key, findings);
-    else
-      findings.push(
-        finding(
-          'TR31_KEY_LENGTH_FIELD',
-          length,
-          macStart,
-          'the key data do not hold a key of the length they say',
-        ),
-      );
+    if (key) {
+      checkKey(head, key, protection.key, findings);
+    } else {
+      const message = 'the key data do not hold a key of the length they say';
+      findings.push(finding('TR31_KEY_LENGTH_FIELD', length, macStart, message));
+    }
     const deviations = judge(findings, options);
     return { header, key: key!, padding: plaintext.slice(2 + key!.length), deviations };
   } catch (refusal) {

@@ -18,8 +18,8 @@ export function checkFields(header: KeyBlockHeader, reserved: string, findings: 
   for (const { code, from, to, message } of combinationProblems(keyUsage, algorithm, modeOfUse)) {
     findings.push(finding(code, 5 + from, 5 + to, message));
   }
-  if (!/^(?:[0-9A-Z]{2}|c[0-9A-Z])$/.test(keyVersion)) {
-    const message = `key version ${keyVersion} is not two capitals or digits, or c and one of them`;
+  if (!/^[0-9A-Za-z]{2}$/.test(keyVersion)) {
+    const message = `key version ${keyVersion} is not two letters or digits`;
     findings.push(finding('TR31_KEY_VERSION', 9, 11, message));
   }
   if (!rowOf(exportabilities, exportability)) {

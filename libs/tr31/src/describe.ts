@@ -29,13 +29,13 @@ type Table = Readonly<Record<string, { meaning: string }>>;
 
 const fixedFields: [name: string, start: number, end: number, words: (value: string) => string][] = [
   ['Version id', 0, 1, meaningIn(versions)],
-  ['Length', 1, 5, (value) => `${Number(value)} characters`],
+  ['Length', 1, 5, decimalWords('characters')],
   ['Key usage', 5, 7, meaningIn(keyUsages)],
   ['Algorithm', 7, 8, meaningIn(algorithms)],
   ['Mode of use', 8, 9, meaningIn(modesOfUse)],
   ['Key version', 9, 11, keyVersionWords],
   ['Exportability', 11, 12, meaningIn(exportabilities)],
-  ['Optional blocks', 12, 14, (value) => `${Number(value)} optional blocks`],
+  ['Optional blocks', 12, 14, decimalWords('optional blocks')],
   ['Key context', 14, 15, meaningIn(keyContexts)],
   ['Reserved', 15, 16, () => 'Reserved'],
 ];
@@ -125,8 +125,13 @@ const ibmTags: Readonly<Record<string, string>> = {
 
 /** X9.143:2021, 6.3.6.15, table 23. */
 function pedigreeWords({ weaker, asymmetric }: { weaker: boolean; asymmetric: boolean }): string {
-  const strength = weaker ? 'wrapped by a weaker key once' : 'never wrapped by a weaker key';
-  return asymmetric ? `${strength}, and by an asymmetric key` : strength;
+  if (asymmetric)
+    return weaker ? 'wrapped by an asymmetric key, and by a weaker one' : 'wrapped by an asymmetric key';
+  return weaker ? 'wrapped by a weaker key' : 'never wrapped by a weaker key';
+}
+
+function decimalWords(unit: string): (value: string) => string {
+  return (value) => (/^[0-9]+$/.test(value) ? `${Number(value)} ${unit}` : 'Not a decimal number');
 }
 
 function keyVersionWords(value: string): string {

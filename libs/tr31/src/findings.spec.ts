@@ -378,6 +378,7 @@ const keyRules: [
   ['TR31_KC_MISMATCH', [withOptional('KC', '01AAAAAA'), key], [withOptional('KC', kcv(key)), key]],
   ['TR31_KP_MISMATCH', [withOptional('KP', '01AAAAAA'), key], [withOptional('KP', kcv(kbpk)), key]],
   ['TR31_WP_MISMATCH', [withOptional('WP', '000'), key24], [withOptional('WP', '000'), key]],
+  ['TR31_WP_MISMATCH', [withOptional('WP', '002'), key24], [withOptional('WP', '002'), key]],
 ];
 
 describe('every rule about the key fires, on wrap and on unwrap', () => {
@@ -392,6 +393,14 @@ describe('every rule about the key fires, on wrap and on unwrap', () => {
       expect(unwrap(kbpk, wrap(kbpk, ...kept)).deviations).toEqual([]);
     },
   );
+
+  test('a pedigree that admits a weaker key is true under one', () => {
+    for (const pedigree of ['001', '003']) {
+      const block = wrap(kbpk, withOptional('WP', pedigree), key24, { letPass: ['TR31_KBPK_WEAKER'] });
+      const { deviations } = unwrap(kbpk, block, { letPass: ['TR31_KBPK_WEAKER'] });
+      expect(deviations.map((met) => met.code)).toEqual(['TR31_KBPK_WEAKER']);
+    }
+  });
 
   test('TR31_KEY_LENGTH_FIELD: zero, broken bytes, more than there is; whatever the profile', () => {
     for (const bits of [0, 127, 129, 47 * 8, 0xffff]) {

@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Tr31Error } from './errors.ts';
-
-/** Source of random bytes. */
-export type Random = (bytes: number) => Uint8Array;
+import type { Random } from './optional-blocks.ts';
 
 export interface PaddingOptions {
   /** Bytes after the key inside the encrypted data; they must fill the last cipher block. Default: random. */
   padding?: Uint8Array;
   /** Length in bytes that the key is padded to, at least. Default: the longest of its algorithm. */
   maskedKeyLength?: number;
-  /** Source of the padding. Default: `randomBytes` of node:crypto. */
+  /** Source of the padding and of the filler of block PB. Default: `randomBytes` of node:crypto. */
   random?: Random;
 }
 

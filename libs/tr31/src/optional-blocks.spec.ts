@@ -199,7 +199,7 @@ describe('typed content and its words', () => {
       'P0AE00E',
       { id: 'WP', data: '003' },
       { weaker: true, asymmetric: true },
-      'Wrapping pedigree: wrapped by a weaker key once, and by an asymmetric key',
+      'Wrapping pedigree: wrapped by an asymmetric key, and by a weaker one',
     ],
     [
       'P0AE00E',

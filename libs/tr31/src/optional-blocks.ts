@@ -8,6 +8,9 @@ export interface OptionalBlock {
   data: string;
 }
 
+/** Source of random bytes. */
+export type Random = (bytes: number) => Uint8Array;
+
 /** An optional block and where it stands in the key block. */
 export interface PlacedOptionalBlock extends OptionalBlock {
   start: number;
@@ -60,8 +63,7 @@ function readOptionalBlock(
   const shortLength = readHex(text, start + 2, 2);
   if (shortLength === undefined) return broken(start + 4, 'its length is not two hex digits');
   if (shortLength > 0) {
-    if (shortLength < 4)
-      return broken(start + 4, `its length ${shortLength} is less than the 4 of ID and length`);
+    if (shortLength < 4) return broken(start + 4, `its length ${shortLength} is less than 4, its own head`);
     if (start + shortLength > text.length) return broken(text.length, 'it ends after the end of the text');
     return place(text, id, start, start + 4, start + shortLength);
   }
@@ -138,7 +140,7 @@ export function paddingBlockLength(length: number, blockBytes: number): number {
 export function formatPaddedBlocks(
   blocks: OptionalBlock[],
   blockBytes: number,
-  random: (bytes: number) => Uint8Array,
+  random: Random,
 ): { text: string; count: number } {
   let text = '';
   for (const block of blocks) text += formatOptionalBlock(block);

@@ -12,8 +12,8 @@ export type ProfileName = 'strict' | 'tr31-2018' | 'payshield' | 'ibm-dk' | 'iso
 
 /**
  * The findings that each profile lets pass, and nothing else: what `strict`, that is ANSI X9.143:2021, refuses and the
- * named dialect does. None lets pass what breaks the structure, an untrue check value or pedigree, and a KBPK weaker
- * than the key; the last can be overridden call by call with `letPass`.
+ * named dialect does. None lets pass what breaks the structure, an untrue check value or pedigree, or a KBPK weaker
+ * than the key.
  */
 export const profiles: Readonly<Record<ProfileName, readonly FindingCode[]>> = {
   /** ANSI X9.143:2021. */
@@ -38,7 +38,7 @@ export const profiles: Readonly<Record<ProfileName, readonly FindingCode[]>> = {
 export interface ProfileOptions {
   /** Default `strict`. */
   profile?: ProfileName;
-  /** Findings to let pass in this call only, besides those of the profile: an override that says its name. */
+  /** Findings to let pass in this call, besides those of the profile: an override of a rule, by its name. */
   letPass?: readonly Exclude<FindingCode, StructuralCode>[];
 }
 

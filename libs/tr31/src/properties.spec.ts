@@ -33,7 +33,7 @@ const strictHeader: fc.Arbitrary<KeyBlockHeader> = fc
       keyUsage: fc.constant(keyUsage),
       algorithm: fc.constantFrom(...keyUsages[keyUsage].algorithms).filter((letter) => 'TA'.includes(letter)),
       modeOfUse: fc.constantFrom(...keyUsages[keyUsage].modes),
-      keyVersion: fc.stringMatching(/^(?:[0-9A-Z]{2}|c[0-9A-Z])$/),
+      keyVersion: fc.stringMatching(/^[0-9A-Za-z]{2}$/),
       exportability: fc.constantFrom('E', 'N', 'S'),
       keyContext: fc.constantFrom('0', '1', '2'),
       optionalBlocks: fc.uniqueArray(

@@ -136,6 +136,28 @@ describe.each(versions)('version %s', (versionId, lmkKey) => {
     }
   });
 
+  test('a private key block that holds no DER SEQUENCE is refused, and one with padding is cut', () => {
+    const lmk = lmkHandle(lmkKey);
+    const rsa = header(versionId, { keyUsage: '03', algorithm: 'R', modeOfUse: 'S' });
+    const open = (...bytes: number[]) => {
+      const content = new Uint8Array(304);
+      content.set(bytes);
+      return lmk.unwrapPrivateKey(lmk.wrapPrivateKey(rsa, content)).key.length;
+    };
+    for (const head of [
+      [0x31, 3],
+      [0x30, 0x80],
+      [0x30, 0x83, 0, 0, 5],
+      [0x30, 0xff],
+      [0x30, 0x82, 2, 0],
+    ]) {
+      expect(() => open(...head)).toThrow(code('TR31_KEY_LENGTH_FIELD'));
+    }
+    expect([open(0x30, 3), open(0x30, 0x7f), open(0x30, 0x81, 200), open(0x30, 0x82, 1, 0)]).toEqual([
+      5, 129, 203, 260,
+    ]);
+  });
+
   test('every wrong length is refused', () => {
     const lmk = lmkHandle(lmkKey);
     for (let length = 0; length < block.length; length++) {
