@@ -67,7 +67,7 @@ describe('what the KDH needs goes away and comes back', () => {
     });
     await hsm.close();
     const bdk = await stack.api.post<{ id: string }>('/bdks', {
-      name: 'not a BDK',
+      name: 'not exportable',
       scheme: 'AES',
       algorithm: 'A128',
       lmkKeyBlock: wrong.keyBlock,
@@ -88,7 +88,7 @@ describe('what the KDH needs goes away and comes back', () => {
     const { transfers } = await stack.api.get<TransferPage>('/transfers?terminal=SIM-000003&state=FAILED');
     expect(transfers).toHaveLength(1);
     expect(transfers[0]).toMatchObject({
-      reasonCode: 'HSM_REFUSED_A6',
+      reasonCode: 'HSM_REFUSED_AA',
       keys: [{ slot: 'PIN', ksnBurned: true, sha256: null }],
     });
   }, 60_000);
