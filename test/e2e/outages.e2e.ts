@@ -58,12 +58,12 @@ describe('what the KDH needs goes away and comes back', () => {
     const hsm = await connectPayShield({
       endpoints: [{ transport: 'unix', path: hsmSocketOf(stack.folder) }],
     });
-    // A data key in the place of a BDK: the HSM refuses to derive from it (A6, key usage).
+    // A BDK that is never exportable: what is derived from it is not either, and the HSM refuses to export it (AA).
     const wrong = await hsm.generateKey({
-      usage: 'D0',
+      usage: 'B0',
       algorithm: 'A128',
-      modeOfUse: 'B',
-      exportability: 'S',
+      modeOfUse: 'X',
+      exportability: 'N',
     });
     await hsm.close();
     const bdk = await stack.api.post<{ id: string }>('/bdks', {
