@@ -103,9 +103,23 @@ export function hello(serial: string, record: TerminalRecord, nonceD: Uint8Array
 
 /**
  * What the terminal does about a message of the KDH.
- * @throws ProtocolError a refusal to be told the KDH; nothing is stored then
+ * @throws ProtocolError a refusal to be told the KDH, with `re`; nothing is stored then
  */
 export async function receive(
+  terminal: Terminal,
+  message: Received<KdhMessage>,
+  around: Surroundings,
+): Promise<Decision> {
+  try {
+    return await decide(terminal, message, around);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const { code, message: detail, fatal } = error;
+    throw new ProtocolError(code, detail, { fatal, re: message.id });
+  }
+}
+
+async function decide(
   terminal: Terminal,
   message: Received<KdhMessage>,
   around: Surroundings,

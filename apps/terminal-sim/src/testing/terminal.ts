@@ -40,7 +40,7 @@ export async function deliver(
   message: KdhMessage,
   around: Partial<Surroundings> = {},
 ): Promise<{ terminal: Terminal; decision: Decision; sent: TerminalMessage[] }> {
-  const received: Received<KdhMessage> = { ...message, id: messageId };
+  const received: Received<KdhMessage> = { id: messageId, ...message };
   const decision = await receive(terminal, received, {
     now: new Date(),
     randomBytes,
