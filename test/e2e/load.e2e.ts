@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import type { TransferPage } from '../../apps/kdh-server/src/audit/transfers.schemas.ts';
 import { expectInvariants, heldKeys } from '../support/history.ts';
 import { Stack } from '../support/stack.ts';
@@ -194,6 +195,24 @@ describe('a fleet gets its keys', () => {
       return heldKeys(join(stack.folder, 'oracle.jsonl')).some((key) => key.ksn === pin?.ksn);
     });
     await expectInvariants(stack.databaseUrl, heldKeys(join(stack.folder, 'oracle.jsonl')));
+  });
+
+  test('after a restart terminals come back, tell what they hold, and it is what was confirmed', async () => {
+    await stack.restart('kdh-server');
+    const client = new pg.Client({ connectionString: stack.databaseUrl });
+    await client.connect();
+    try {
+      await stack.until('every terminal has told its inventory', async () => {
+        const { rows } = await client.query<{ body: { differences: unknown[] } }>(
+          `select body from audit_event where type = 'terminal.inventory' and body -> 'differences' = '[]'`,
+        );
+        return rows.length >= TERMINALS;
+      });
+      const { rows } = await client.query('select kind from incident');
+      expect(rows).toEqual([]);
+    } finally {
+      await client.end();
+    }
   });
 
   test('logs carry the attempt and no key block', () => {

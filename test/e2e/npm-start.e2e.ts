@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { readyLine, startChild } from '../../apps/launcher/src/child.ts';
 import { hsmPart } from '../../apps/launcher/src/parts.ts';
 import { makeLinkCertificates, makePassphrase } from '../../apps/launcher/src/provision.ts';
@@ -21,6 +21,7 @@ const start = fileURLToPath(new URL('../../apps/launcher/start.js', import.meta.
 
 let folder: string;
 let state: string;
+const launchers: Launcher[] = [];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'openkdh-start-'));
@@ -30,6 +31,11 @@ beforeAll(() => {
 
 afterAll(() => {
   rmSync(folder, { recursive: true });
+});
+
+afterEach(async () => {
+  for (const { process: launcher } of launchers.splice(0)) launcher.kill('SIGKILL'); // what a failed test left
+  await until('nothing of it runs', () => processesOfState().length === 0);
 });
 
 interface Launcher {
@@ -61,7 +67,9 @@ function launchWith(environment: NodeJS.ProcessEnv, ...args: string[]): Launcher
     if (code !== expected)
       throw new Error(`expected exit code ${expected}, got ${code}:\n${output}${errors}`);
   };
-  return { process: child, output: () => output, errors: () => errors, exits };
+  const launcher = { process: child, output: () => output, errors: () => errors, exits };
+  launchers.push(launcher);
+  return launcher;
 }
 
 /** What the launcher said on standard error, but for the line of the build. */
@@ -127,11 +135,16 @@ describe('with --once --json', () => {
 });
 
 describe('without --once', () => {
-  const isUp = (launcher: Launcher) => () => launcher.output().includes('Ctrl-C stops everything');
+  async function isUp(launcher: Launcher): Promise<void> {
+    await until('the terminals hold their keys', () => {
+      if (launcher.process.exitCode !== null) throw new Error(launcher.output() + launcher.errors());
+      return launcher.output().includes('Ctrl-C stops everything');
+    });
+  }
 
   test('it shows table and addresses, stays up, keeps a second launcher out, and Ctrl-C ends everything', async () => {
     const launcher = launch('--fresh', '--terminals', '2');
-    await until('the terminals hold their keys', isUp(launcher));
+    await isUp(launcher);
     expect(launcher.output()).toMatch(/^SIM-000001 +PIN +A128 +[0-9A-F]{16,24} +[0-9A-F]{6}$/m);
     expect(launcher.output()).toMatch(/^SIM-000002 +DATA +T2 +[0-9A-F]{20} +[0-9A-F]{6}$/m);
     const [, api] = /^REST API +(http:\S+)\/api\/docs$/m.exec(launcher.output())!;
@@ -150,7 +163,7 @@ describe('without --once', () => {
 
   test('a part that is killed is started again, and the terminals come back', async () => {
     const launcher = launch('--terminals', '2');
-    await until('the terminals hold their keys', isUp(launcher));
+    await isUp(launcher);
     const pids = JSON.parse(readFileSync(join(state, 'pids.json'), 'utf8')) as Record<
       string,
       { pid: number }
@@ -172,7 +185,7 @@ describe('without --once', () => {
 
   test('killed with -9 it leaves no process behind, and the next start carries on', async () => {
     const launcher = launch('--terminals', '2');
-    await until('the terminals hold their keys', isUp(launcher));
+    await isUp(launcher);
     launcher.process.kill('SIGKILL');
     await launcher.exits(null);
     await until('no process is left', () => processesOfState().length === 0, 8_000);

@@ -3,6 +3,7 @@ import { PkiModule } from '../pki/pki.module.ts';
 import { SessionRegistry } from '../sessions/session-registry.ts';
 import { DeriveWorker } from './derive-worker.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { Inventories } from './inventories.ts';
 import { LoadsController } from './loads.controller.ts';
 import { LoadsService } from './loads.service.ts';
 import { OutboxRelay } from './outbox-relay.ts';
@@ -17,12 +18,13 @@ import { UnknownOutcomes } from './unknown-outcomes.ts';
     SessionRegistry,
     DeriveWorker,
     Dispatcher,
+    Inventories,
     LoadsService,
     OutboxRelay,
     ResultsService,
     Sweeper,
     UnknownOutcomes,
   ],
-  exports: [SessionRegistry, Dispatcher, OutboxRelay, ResultsService, UnknownOutcomes],
+  exports: [SessionRegistry, Dispatcher, Inventories, OutboxRelay, ResultsService, UnknownOutcomes],
 })
 export class LoadsModule {}

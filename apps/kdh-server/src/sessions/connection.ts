@@ -68,7 +68,8 @@ export class TerminalConnection {
   /** Feeds every frame to `handle`, strictly one after the other. */
   onMessage(handle: MessageHandler): void {
     this.socket.on('message', (data: RawData, isBinary: boolean) => {
-      if (this.socket.readyState !== this.socket.OPEN) return; // what was still under way when we closed
+      // What was still under way when we sent KICK or a fatal ERROR is not looked at.
+      if (this.socket.readyState !== this.socket.OPEN || this.session.phase === 'over') return;
       if (isBinary) return this.refuse(new ProtocolError('BAD_MESSAGE', 'text frames only', { fatal: true }));
       if (this.mailbox.length >= MAILBOX_FRAMES) {
         return this.refuse(new ProtocolError('BUSY', 'too many frames at once', { fatal: true }));

@@ -14,6 +14,8 @@ export interface OpenedSession {
   boundKdhFingerprint: string | null;
   signingCertificate: Buffer;
   encryptionFingerprint: string;
+  /** Of the inventory that the KDH last saw. */
+  inventoryDigest: string | null;
   /** Attempts whose outcome only the terminal knows. */
   unknown: string[];
 }
@@ -106,7 +108,7 @@ export class SessionOpener {
          returning terminal_id, epoch
        )
        select s.terminal_id as "terminalId", s.epoch, t.state as "terminalState",
-         t.bound_kdh_fingerprint as "boundKdhFingerprint",
+         t.bound_kdh_fingerprint as "boundKdhFingerprint", t.inventory_digest as "inventoryDigest",
          (select certificate from terminal_certificate c where c.terminal_id = t.id and c.purpose = 'SIGNING'
            and c.revoked_at is null) as "signingCertificate",
          (select fingerprint from terminal_certificate c where c.terminal_id = t.id and c.purpose = 'ENCRYPTION'

@@ -12,6 +12,7 @@ import {
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { Database } from '../database/database.ts';
 import { Dispatcher } from '../loads/dispatcher.ts';
+import { Inventories } from '../loads/inventories.ts';
 import { OutboxRelay } from '../loads/outbox-relay.ts';
 import { ResultsService } from '../loads/results.service.ts';
 import { UnknownOutcomes } from '../loads/unknown-outcomes.ts';
@@ -54,6 +55,7 @@ export class SessionsGateway {
     private readonly dispatcher: Dispatcher,
     private readonly results: ResultsService,
     private readonly unknownOutcomes: UnknownOutcomes,
+    private readonly inventories: Inventories,
     private readonly relay: OutboxRelay,
   ) {}
 
@@ -101,6 +103,7 @@ export class SessionsGateway {
     const { number, closeCode } = protocolCodes.SUPERSEDED_SESSION;
     this.sessions.register(live)?.kick(number, closeCode, 0);
     for (const attempt of opened.unknown) live.send({ t: 'QUERY', b: { attempt } });
+    if (hello.inventoryDigest !== opened.inventoryDigest) live.send({ t: 'QUERY', b: { inventory: true } });
     if (bound) await this.dispatcher.drain(live);
   }
 
@@ -138,6 +141,11 @@ export class SessionsGateway {
       throw new ProtocolError('DUPLICATE_RESULT_DIFFERS', `attempt ${result.attempt}`);
     }
     connection.send({ t: 'LOAD_ACK', b: { attempt: result.attempt, verdict: ack } }, id);
+  }
+
+  @SubscribeMessage('INVENTORY')
+  async inventory(connection: TerminalConnection, { b }: Message<'INVENTORY'>): Promise<void> {
+    await this.inventories.record(connection.peer, b.slots);
   }
 
   @SubscribeMessage('ERROR')

@@ -24,6 +24,9 @@ const HANDSHAKE_MILLISECONDS = 10_000;
 /** Upgrades whose checks are under way; more than that are sent away with 503 until the first are through. */
 const MAX_UPGRADES_IN_FLIGHT = 512;
 
+/** What a terminal that is sent away with 503 is asked to wait; it adds its own jitter. */
+const RETRY_AFTER_SECONDS = 5;
+
 /** Time for terminals to take KICK and close before a shutdown cuts them off. */
 const DRAIN_MILLISECONDS = 3_000;
 
@@ -148,7 +151,8 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
     });
     socket.end(
       `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: application/problem+json\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n` +
+        `${refusal.status === 503 ? `Retry-After: ${RETRY_AFTER_SECONDS}\r\n` : ''}\r\n${body}`,
     );
   }
 

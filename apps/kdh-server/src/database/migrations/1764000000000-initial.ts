@@ -73,6 +73,8 @@ export class Initial1764000000000 implements MigrationInterface {
         bound_krd_fingerprint text,
         bound_at timestamptz,
         attempts_made integer not null default 0,
+        inventory jsonb,
+        inventory_digest text,
         created_at timestamptz not null default now()
       );
       create unique index terminal_serial on terminal (serial);
