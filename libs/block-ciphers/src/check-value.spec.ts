@@ -7,6 +7,7 @@ describe('check values', () => {
   test('legacy, of a TDES key in a published key block (TR-31:2018 A.7.2.1)', () => {
     expect(kcvTdes(hex('f039121bec83d26b169bdcd5b22aaf8f'))).toEqual(hex('cb9dea'));
     expect(kcvTdes(hex('f039121bec83d26b169bdcd5b22aaf8f'), 2)).toEqual(hex('cb9d'));
+    expect(kcvTdes(hex('f039121bec83d26b169bdcd5b22aaf8f'), 1)).toEqual(hex('cb'));
   });
 
   test('CMAC, of the AES initial key in the recorded payShield exchange', () => {

@@ -10,6 +10,7 @@ import {
   ecbEncrypt,
   tdes,
 } from './index.ts';
+import { OpensslCipher } from './openssl.ts';
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
 const engines: CipherEngine[] = ['table', 'openssl'];
@@ -177,6 +178,14 @@ describe('the contract of a block cipher', () => {
         if (![16, 24].includes(bytes)) expect(() => tdes(key, engine)).toThrow(refusal);
       }
       if (bytes !== 8) expect(() => des(key)).toThrow(refusal);
+    }
+  });
+
+  test('the engine is the one that was chosen; the table core is the default', () => {
+    expect(aes(new Uint8Array(16), 'openssl')).toBeInstanceOf(OpensslCipher);
+    expect(tdes(new Uint8Array(16), 'openssl')).toBeInstanceOf(OpensslCipher);
+    for (const cipher of [aes(new Uint8Array(16)), tdes(new Uint8Array(16), 'table')]) {
+      expect(cipher).not.toBeInstanceOf(OpensslCipher);
     }
   });
 
