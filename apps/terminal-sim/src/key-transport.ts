@@ -4,7 +4,6 @@ import { kbpkSlots, ProtocolError, type ProtocolErrorCode } from '@openkdh/termi
 import {
   acceptKdhCredential,
   buildKrdCredentialToken,
-  buildRandomToken,
   type CrlSeen,
   localDecryptor,
   type OpenedKey,
@@ -27,11 +26,6 @@ export function terminalCredential({ enrolment }: TerminalRecord): Uint8Array {
 /** SHA-256 of the terminal's TR-34 certificate, 64 hex digits. */
 export function krdFingerprint({ enrolment }: TerminalRecord): string {
   return fingerprint(enrolment!.certificates.encryption);
-}
-
-/** RT_KRD, DER. `nonce`: 16 bytes. */
-export function randomToken(nonce: Uint8Array): Uint8Array {
-  return buildRandomToken(nonce);
 }
 
 /**

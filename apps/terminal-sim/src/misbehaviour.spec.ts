@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { LoadResult, TerminalMessage } from '@openkdh/terminal-protocol';
 import { behaviourOf, honest, misbehaviourForms, parseMisbehaviour } from './misbehaviour.ts';
@@ -58,6 +59,12 @@ describe('how it is asked for', () => {
     expect(both.answersPings).toBe(false);
     expect(kcvs(both.report(result))).toEqual(['112345', '0BCDEF']);
   });
+});
+
+test('docs/terminal-sim.md has every one, in the same words', () => {
+  const page = readFileSync(new URL('../../../docs/terminal-sim.md', import.meta.url), 'utf8');
+  const rows = misbehaviourForms.map(([form, does]) => `| \`${form}\` | ${does} |`);
+  expect(page).toContain(`|---|---|\n${rows.join('\n')}\n\n`);
 });
 
 describe('what it does', () => {

@@ -20,13 +20,13 @@ import {
   tokenHash,
   type Welcome,
 } from '@openkdh/terminal-protocol';
+import { buildRandomToken } from '@openkdh/tr34';
 import { openKeyBlock } from './key-block.ts';
 import {
   krdFingerprint,
   OutstandingNonce,
   openCredential,
   openKbpk,
-  randomToken,
   terminalCredential,
 } from './key-transport.ts';
 import type { BoundKdh, Slot, StoredResult, TerminalRecord } from './record.ts';
@@ -409,7 +409,7 @@ function outstandingNonce({ nonce }: TerminalRecord, around: Surroundings): Uint
 }
 
 function randomMessage(nonce: Uint8Array): TerminalMessage {
-  return { t: 'RANDOM', b: { token: base64(randomToken(nonce)) } };
+  return { t: 'RANDOM', b: { token: base64(buildRandomToken(nonce)) } };
 }
 
 function resultMessage({ result }: StoredResult): TerminalMessage {
