@@ -42,6 +42,8 @@ interface Launcher {
   process: ChildProcess;
   output: () => string;
   errors: () => string;
+  /** Waits until `condition` holds; fails, with all that it said, when it ends before. */
+  until(what: string, condition: () => boolean): Promise<void>;
   /** Waits for its end and fails, with all that it said, when it ends otherwise than with `code`. */
   exits(code: number | null): Promise<void>;
 }
@@ -67,7 +69,12 @@ function launchWith(environment: NodeJS.ProcessEnv, ...args: string[]): Launcher
     if (code !== expected)
       throw new Error(`expected exit code ${expected}, got ${code}:\n${output}${errors}`);
   };
-  const launcher = { process: child, output: () => output, errors: () => errors, exits };
+  const waitUntil = (what: string, condition: () => boolean) =>
+    until(what, () => {
+      if (child.exitCode !== null) throw new Error(`ended, waiting until ${what}:\n${output}${errors}`);
+      return condition();
+    });
+  const launcher = { process: child, output: () => output, errors: () => errors, until: waitUntil, exits };
   launchers.push(launcher);
   return launcher;
 }
@@ -135,12 +142,10 @@ describe('with --once --json', () => {
 });
 
 describe('without --once', () => {
-  async function isUp(launcher: Launcher): Promise<void> {
-    await until('the terminals hold their keys', () => {
-      if (launcher.process.exitCode !== null) throw new Error(launcher.output() + launcher.errors());
-      return launcher.output().includes('Ctrl-C stops everything');
-    });
-  }
+  const isUp = (launcher: Launcher) =>
+    launcher.until('the terminals hold their keys', () =>
+      launcher.output().includes('Ctrl-C stops everything'),
+    );
 
   test('it shows table and addresses, stays up, keeps a second launcher out, and Ctrl-C ends everything', async () => {
     const launcher = launch('--fresh', '--terminals', '2');
@@ -169,7 +174,7 @@ describe('without --once', () => {
       { pid: number }
     >;
     process.kill(pids['kdh-server']!.pid, 'SIGKILL');
-    await until('its end is told', () => launcher.output().includes('kdh-server ended (SIGKILL)'));
+    await launcher.until('its end is told', () => launcher.output().includes('kdh-server ended (SIGKILL)'));
     const [, api] = /^REST API +(http:\S+)\/api\/docs$/m.exec(launcher.output())!;
     const authorization = `Bearer ${operatorToken().trim()}`;
     const connected = async () => {
@@ -197,9 +202,9 @@ describe('without --once', () => {
 
   test('a second Ctrl-C waits for nothing', async () => {
     const launcher = launch('--terminals', '2');
-    await until('something runs', () => processesOfState().length > 2);
+    await launcher.until('something runs', () => processesOfState().length > 2);
     launcher.process.kill('SIGINT');
-    await until('the first is noticed', () => launcher.errors().includes('Stopping'));
+    await launcher.until('the first is noticed', () => launcher.errors().includes('Stopping'));
     launcher.process.kill('SIGINT');
     await launcher.exits(130);
     await until('no process is left', () => processesOfState().length === 0, 8_000);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestEnvironment } from 'jest-environment-node';
 
@@ -11,7 +11,7 @@ const tailLines = 15;
 export default class StackEnvironment extends TestEnvironment {
   handleTestEvent(event) {
     const folder = this.global.openkdhLogFolder;
-    if (folder === undefined || !['test_fn_failure', 'hook_failure'].includes(event.name)) return;
+    if (!['test_fn_failure', 'hook_failure'].includes(event.name) || !existsSync(folder ?? '')) return;
     const title = event.test?.name ?? 'hook';
     for (const name of readdirSync(folder)) {
       const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n');

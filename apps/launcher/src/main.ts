@@ -15,6 +15,7 @@ const exitCodes = { done: 0, failed: 1, misused: 2, interrupted: 130 } as const;
 /** The user's Ctrl-C, thrown into whatever goes on. */
 class Interrupted extends Error {}
 
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {}); // nobody reads any more
 process.exitCode = await main(process.argv.slice(2), process.env);
 
 async function main(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
@@ -49,10 +50,8 @@ async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number
     process.exit(exitCodes.interrupted);
   });
   try {
-    const loading = load();
-    await Promise.race([loading, interruption]);
+    await Promise.race([load(), interruption]);
     if (flags.once) return exitCodes.done;
-    progress.say('\nCtrl-C stops everything.');
     return await interruption.catch(() => exitCodes.done);
   } finally {
     progress.clear();
@@ -69,10 +68,14 @@ async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number
     const outcome = await watchLoads(system.api, flags.terminals, before, limit, progress);
     progress.clear();
     progress.say(report(await loadedSlots(system.api), outcome.figures));
-    progress.say(`\n${addressList(system.addresses)}`);
     if (flags.json) process.stdout.write(`${JSON.stringify(outcome.figures)}\n`);
     if (flags.once && outcome.problem) throw new LauncherError('LOADS_UNCONFIRMED', outcome.problem);
+    if (flags.once) return;
     if (outcome.problem) progress.say(outcome.problem);
+    progress.say(`\n${addressList(system.addresses)}`);
+    progress.say(
+      '\nBrowse the REST API with the operator token. Ctrl-C stops everything; the next start carries on.',
+    );
   }
 }
 

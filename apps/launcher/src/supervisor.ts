@@ -12,7 +12,7 @@ export interface Part {
   marker: string;
   /** It serves once a line of its output holds this. */
   readyText: string;
-  /** A watcher that ends it when we die and our end of the watcher's standard input closes; our own programs need none. */
+  /** Ends it when we die and the guard's standard input closes; our own programs notice that by themselves. */
   guard?: Command;
   /** Asks it to end cleanly, or makes it end at once. */
   signals: { stop: NodeJS.Signals; kill: NodeJS.Signals };

@@ -34,10 +34,11 @@ export async function startSystem(
   const terminalPort = await requirePort(flags.terminalPort, '--terminal-port');
 
   const databaseUrl = environment['DATABASE_URL'] || (await startPostgres(state, supervisor, progress));
-  const hsmUrl = environment['HSM_URL'] || (await startHsm(state, supervisor, progress));
+  const givenHsm = environment['HSM_URL'];
+  const hsm = givenHsm ? { url: givenHsm } : await startHsm(state, supervisor, progress);
   const redisUrl = environment['REDIS_URL'] || undefined;
   progress.show('starting kdh-server ...');
-  const settings = { databaseUrl, redisUrl, hsmUrl, port, terminalPort };
+  const settings = { databaseUrl, redisUrl, hsmUrl: hsm.url, port, terminalPort };
   await supervisor.start(serverPart(state, settings, environment));
 
   const httpUrl = `http://127.0.0.1:${port}`;
@@ -51,7 +52,10 @@ export async function startSystem(
       'REST API': `${httpUrl}/api/docs`,
       'operator token': tokenFile,
       terminals: `wss://127.0.0.1:${terminalPort}/kdh`,
-      HSM: hsmUrl,
+      HSM: hsm.url,
+      ...('tls' in hsm
+        ? { 'HSM over TLS': `${hsm.tls}, with the client certificate in ${join(state, 'hsm-link')}` }
+        : {}),
       PostgreSQL: withoutPassword(databaseUrl),
       ...(redisUrl ? { Redis: withoutPassword(redisUrl) } : {}),
       logs: join(state, 'logs'),
@@ -71,13 +75,17 @@ async function startPostgres(state: string, supervisor: Supervisor, progress: Pr
   return postgres.urlOf('openkdh');
 }
 
-/** Returns the URL that kdh-server reaches it by. */
-async function startHsm(state: string, supervisor: Supervisor, progress: Progress): Promise<string> {
+/** Returns the URL that kdh-server reaches it by, and the address of its TLS listener. */
+async function startHsm(
+  state: string,
+  supervisor: Supervisor,
+  progress: Progress,
+): Promise<{ url: string; tls: string }> {
   progress.show('starting the soft HSM ...');
   makePassphrase(state);
   await makeLinkCertificates(state);
-  await supervisor.start(hsmPart(state));
-  return `unix:${hsmSocketOf(state)}`;
+  const ready = JSON.parse(await supervisor.start(hsmPart(state))) as { tls: string };
+  return { url: `unix:${hsmSocketOf(state)}`, tls: `tls://${ready.tls}` };
 }
 
 /** kdh-server writes it when it makes its first operator, in an empty database. */
