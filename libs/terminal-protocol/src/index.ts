@@ -27,4 +27,3 @@ export {
 export type { Phase } from './phases.ts';
 export { openSession, type Received, Session } from './session.ts';
 export { inventoryDigest, loadResultSignedBytes, planHash, tokenHash } from './signed-bytes.ts';
-export { uuidV7 } from './uuid.ts';

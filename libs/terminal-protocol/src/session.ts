@@ -1,3 +1,4 @@
+import { v7 as uuidv7 } from 'uuid';
 import type * as z from 'zod';
 import { type Envelope, envelope } from './connection.ts';
 import { ProtocolError } from './errors.ts';
@@ -5,13 +6,12 @@ import { parseFrame } from './json.ts';
 import { protocolLimits } from './limits.ts';
 import { type Incoming, type MessageRow, messageRow, type Outgoing, type Role } from './messages.ts';
 import type { Phase } from './phases.ts';
-import { uuidV7 } from './uuid.ts';
 
 /** A message with the identifiers of its envelope. */
 export type Received<M> = M & { readonly id: string; readonly re?: string };
 
 /** Opens a session on a new connection, for the end named by `role`. `newId` makes message and session ids. */
-export function openSession<R extends Role>(role: R, newId: () => string = uuidV7): Session<R> {
+export function openSession<R extends Role>(role: R, newId: () => string = uuidv7): Session<R> {
   return new Session(role, newId);
 }
 
