@@ -16,7 +16,7 @@ const required: Record<string, (value: string) => boolean> = {
  * A test cluster may run without fsync when its superuser says so with the server setting `openkdh.test = on`;
  * `synchronous_commit = off` is refused there too.
  */
-export async function refuseUnsafeDatabase(sql: Sql): Promise<void> {
+export async function refuseUnsafeDatabase(sql: Pick<Sql, 'query'>): Promise<void> {
   const settings = new Map(
     (
       await sql.query<{ name: string; setting: string }>(

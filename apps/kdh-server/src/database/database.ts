@@ -18,6 +18,8 @@ pg.types.setTypeParser(int8Array, (text) => textsOf(text).map(BigInt));
 /** One connection's view: everything sent through it belongs to the same transaction. */
 export interface Sql {
   query<Row>(text: string, parameters?: unknown[]): Promise<Row[]>;
+  /** Does `action` once what was written is committed, and never if it is not: for logs and wake-ups. */
+  afterCommit(action: () => void): void;
 }
 
 /**
@@ -47,6 +49,10 @@ export class Database implements Sql, OnApplicationShutdown {
     return (await this.pool.query(text, parameters)).rows as Row[];
   }
 
+  afterCommit(action: () => void): void {
+    action(); // outside a transaction every statement has committed when it returns
+  }
+
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
@@ -55,13 +61,16 @@ export class Database implements Sql, OnApplicationShutdown {
       broken = error;
     };
     client.on('error', died);
+    const committed: (() => void)[] = [];
     try {
       await client.query('begin');
       const result = await work({
         query: async <Row>(text: string, parameters: unknown[] = []) =>
           (await client.query(text, parameters)).rows as Row[],
+        afterCommit: (action) => committed.push(action),
       });
       await client.query('commit');
+      for (const action of committed) action();
       return result;
     } catch (error) {
       await client.query('rollback').catch((rollback: Error) => {

@@ -1,5 +1,8 @@
+import { Logger } from '@nestjs/common';
 import type { Sql } from '../database/database.ts';
 import { type AttemptRef, type AttemptState, isFinal, type Transition } from './attempt.ts';
+
+const logger = new Logger('Attempts');
 
 /** One attempt's way through one or more arrows, to be written in one transaction. */
 export interface Move {
@@ -99,7 +102,23 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
   );
   const ids = new Set(moved.map((row) => row.id));
   await closeKeysOfEnded(sql, moves, ids);
+  sql.afterCommit(() => logMoves(moves, ids));
   return ids;
+}
+
+/** One line for each move, with the attempt in it; never key material. */
+function logMoves(moves: Move[], moved: Set<string>): void {
+  for (const { steps, actor, reasonCode } of moves) {
+    const attempt = steps[0].attempt.id;
+    if (!moved.has(attempt)) continue;
+    logger.log({
+      event: 'attempt.moved',
+      attempt,
+      to: steps.map((step) => step.to).join(' '),
+      actor,
+      reasonCode,
+    });
+  }
 }
 
 async function closeKeysOfEnded(sql: Sql, moves: Move[], moved: Set<string>): Promise<void> {
