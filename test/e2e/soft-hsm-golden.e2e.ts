@@ -141,6 +141,28 @@ describe('over a unix socket, 3DES key block test LMK', () => {
     expect((await call(request_ascii!)).slice(4)).toBe(answer_ascii!.slice(4));
   });
 
+  test('M0, M2, M4, M8, GW, byte for byte; a length that counts bytes of hex data is set to count characters', async () => {
+    const { m0_m2_m4, m6_m8, gw } = commands;
+    const inCharacters = (request: string) => request.replace(/0008(?=[0-9A-F]{16}(%|$))/, '0010');
+    expect(await call(inCharacters(m0_m2_m4.m0_request_ascii))).toBe(`0002M1000010${m0_m2_m4.m0_result_hex}`);
+    expect(await call(inCharacters(m0_m2_m4.m2_request_ascii))).toBe('0002M3000010ABCDEF1234567890');
+    expect(await call(inCharacters(m0_m2_m4.m4_request_ascii))).toBe(`0002M5000010${m0_m2_m4.m4_result_hex}`);
+    expect(await call(m6_m8.m8_request_ascii)).toBe('0002M900');
+    expect(await call(messageOf(gw.generate_request_frame_hex))).toBe(`0002GX00${gw.mac_hex}`);
+    expect(await call(messageOf(gw.verify_request_frame_hex))).toBe('0002GX00');
+  });
+
+  test('BW: the recorded key in a block with the recorded header, until BS', async () => {
+    const { request_ascii, answer_ascii } = commands.bw;
+    const answer = await call(request_ascii);
+    const [made, recorded] = [openSBlock(handle, answer, 8), openSBlock(handle, answer_ascii, 8)];
+    expect(made.key).toBe(recorded.key);
+    expect(made.header).toEqual(recorded.header);
+    expect(answer.slice(made.end)).toBe(answer_ascii.slice(recorded.end));
+    expect(await call('0000BS')).toBe('0000BT00');
+    expect((await call(request_ascii)).slice(4)).toBe('BX33');
+  });
+
   test('EI: a key pair in the recorded form, which signs by EW', async () => {
     const answer = await client.call(messageOf(rsa.ei_request_frame_hex));
     const recorded = messageOf(rsa.ej_answer_frame_hex);

@@ -28,7 +28,7 @@ export async function unlock(
   folder: StateFolder,
 ): Promise<Unlocked> {
   const opened = await openLmk(options, folder, machine.random);
-  const { lmk, key, sealedBootCounter } = opened;
+  const { lmk, oldLmk, key, sealedBootCounter } = opened;
   try {
     const checkpointKey = checkpointKeyOf(key);
     const auditLog = await AuditLog.open(folder.auditLog, checkpointKey, machine.now);
@@ -49,6 +49,7 @@ export async function unlock(
       lmkStatus: lmk.status,
     });
     machine.becomeOperational(lmk, auditLog);
+    if (oldLmk) machine.lmks.loadOld(oldLmk);
     return { auditLog, checkpointKey: checkpointKey.publicKey };
   } finally {
     opened.close();

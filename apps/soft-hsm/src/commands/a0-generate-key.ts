@@ -11,6 +11,7 @@ import {
   requireStrength,
 } from '../keys/key-rules.ts';
 import { requireKnownUsage } from '../keys/key-usages.ts';
+import { algorithmAt } from '../lmk/key-block.ts';
 import type { WorkingKey } from '../lmk/key-cache.ts';
 import type { FieldReader } from '../wire/fields.ts';
 import { type KeyAttributes, readKeyAttributes, readModifiedExportability } from './attributes-field.ts';
@@ -73,9 +74,6 @@ export const a0: Command = {
     };
   },
 };
-
-/** Where a key block header says its algorithm. */
-const algorithmAt = 7;
 
 interface Derivation {
   bdkBlock: string;

@@ -3,7 +3,7 @@ import { formatHeader } from '@openkdh/tr31/header';
 import { exportKey, Tr34Error } from '@openkdh/tr34';
 import { Refusal } from '../answer-codes.ts';
 import { checkValue, keyAlgorithms } from '../keys/algorithms.ts';
-import { requireExportable, requireStrength, signingKeyRule, tr34KeyRule } from '../keys/key-rules.ts';
+import { requireExportable, requireStrength, tr34KeyRule } from '../keys/key-rules.ts';
 import { x9143Usage } from '../keys/key-usages.ts';
 import { answerReleasingKey, type Command } from './command.ts';
 import { readTr31Version, requireVersionOf } from './export.ts';
@@ -46,7 +46,7 @@ export const b8: Command = {
     return (scope) => {
       const lmk = scope.hsm.lmks.get(lmkId);
       const { header, algorithm, key } = scope.openFor(tr34KeyRule, lmk, keyBlock);
-      const signingKey = scope.openPrivateKey(signingKeyRule, lmk, privateKeyBlock);
+      const signingKey = scope.openPrivateKey('R', lmk, privateKeyBlock);
       requireExportable(header);
       requireVersionOf(algorithm, versionId);
       const [contentCipher, contentAlgorithm] =

@@ -9,8 +9,8 @@ import {
 import { describe, expect, test } from '@jest/globals';
 import type { ThalesHeader } from '@openkdh/tr31/thales';
 import { InProcessHsm } from '../../../../test/support/soft-hsm-in-process.ts';
+import { generateRsaKeyPair } from '../asymmetric/rsa-private-key.ts';
 import { loadTestLmk } from '../lmk/test-lmks.ts';
-import { generateRsaKeyPair } from '../rsa/private-key.ts';
 
 /**
  * B8 against a KRD that is a bare key pair; the token as a whole is opened by libs/tr34 in the conformance suite of

@@ -1,7 +1,7 @@
 import { wipe } from '@openkdh/block-ciphers';
 import { Refusal } from '../answer-codes.ts';
-import { readIntegers, unsignedContent, writeIntegers } from '../rsa/der.ts';
-import { generateRsaKeyPair, type RsaKeyPair } from '../rsa/private-key.ts';
+import { readIntegers, unsignedContent, writeIntegers } from '../asymmetric/der.ts';
+import { generateRsaKeyPair, type RsaKeyPair } from '../asymmetric/rsa-private-key.ts';
 import { readKeyVersion, readOptionalBlocks } from './attributes-field.ts';
 import { answer, type Command } from './command.ts';
 import { readLmkId } from './lmk-field.ts';

@@ -1,5 +1,6 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { verify } from 'node:crypto';
 import { Refusal } from '../answer-codes.ts';
+import { importPublicKey } from '../asymmetric/keys.ts';
 import { verifyingKeyRule } from '../keys/key-rules.ts';
 import { answer, type Command } from './command.ts';
 import { readBinarySBlock } from './key-field.ts';
@@ -7,7 +8,7 @@ import { readLmkId } from './lmk-field.ts';
 import { readSignatureScheme } from './signatures.ts';
 
 /**
- * EY: verifies an RSA signature with a public key that EO brought under the LMK. 02 wrong signature.
+ * EY: verifies a signature with a public key that EO brought under the LMK. 02 wrong signature.
  *
  * `EY` hash[2N] signature algorithm[2N] pad mode[2N] signature length[4N] signature ; data length[4N] data ;
  * public key [%LMK id]
@@ -16,7 +17,7 @@ export const ey: Command = {
   name: 'verify a signature',
   audited: true,
   prepare(fields) {
-    const { hash } = readSignatureScheme(fields);
+    const { hash, algorithm } = readSignatureScheme(fields);
     const signature = fields.bytes(fields.number(4, 'signature length'), 'signature');
     fields.literal(';', 'end of the signature');
     const data = fields.bytes(fields.number(4, 'data length'), 'data');
@@ -25,17 +26,11 @@ export const ey: Command = {
     const lmkId = readLmkId(fields);
 
     return (scope) => {
-      const publicKey = rsaPublicKey(scope.openBinary(verifyingKeyRule, scope.hsm.lmks.get(lmkId), keyBlock));
-      if (!verify(hash, data, publicKey, signature)) throw new Refusal('02', 'the signature does not verify');
+      const der = scope.openBinary(verifyingKeyRule(algorithm), scope.hsm.lmks.get(lmkId), keyBlock);
+      if (!verify(hash, data, importPublicKey(algorithm, der), signature)) {
+        throw new Refusal('02', 'the signature does not verify');
+      }
       return answer();
     };
   },
 };
-
-function rsaPublicKey(der: Uint8Array): KeyObject {
-  try {
-    return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'pkcs1' });
-  } catch {
-    throw new Refusal('76', 'the public key is not an RSA key');
-  }
-}

@@ -7,8 +7,8 @@ import {
   messageOf,
   payshield,
 } from '../../../../test/support/soft-hsm-in-process.ts';
+import { publicExponent } from '../asymmetric/rsa-private-key.ts';
 import { loadTestLmk } from '../lmk/test-lmks.ts';
-import { publicExponent } from '../rsa/private-key.ts';
 
 /** Recorded frames, byte for byte: the pads that the device took at random are handed out again. */
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { kbpk, unwrap } from '@openkdh/tr31';
 import { lmkHandle, type ThalesHeader } from '@openkdh/tr31/thales';
 import { InProcessHsm, payshield } from '../../../../test/support/soft-hsm-in-process.ts';
+import { generateRsaKeyPair } from '../asymmetric/rsa-private-key.ts';
 import { loadTestLmk } from '../lmk/test-lmks.ts';
-import { generateRsaKeyPair } from '../rsa/private-key.ts';
 
 /** Every refusal of the key commands, one reason at a time: each request differs from a good one in one thing. */
 
@@ -452,7 +452,8 @@ describe('EI, EW, EO, EY', () => {
     expect(await code(ey(imported, signature, '070101'))).toBe('02');
 
     expect(await code(ew(signing, '010101'))).toBe('05'); // SHA-1
-    expect(await code(ew(signing, '060201'))).toBe('06'); // ECDSA
+    expect(await code(ew(signing, '060301'))).toBe('06'); // none that there is
+    expect(await code(ew(signing, '060201'))).toBe('A7'); // ECDSA with an RSA key
     expect(await code(ew(signing, '060104'))).toBe('07'); // PSS
     expect(await code(ew(signing, '060101', '00FFFF'))).toBe('04');
     expect(await code(ew(signing, '060101', '990256'))).toBe('78');
@@ -465,7 +466,7 @@ describe('EI, EW, EO, EY', () => {
     expect(await code(ew(Buffer.from(signing).fill(0xff, 60, 61)))).toBe('A4');
     expect(await code(ey(signing, signature))).toBe('A6');
 
-    expect(await code('EO03', publicKey, '~#V00N00')).toBe('03');
+    expect(await code('EO04', publicKey, '~#V00N00')).toBe('03');
     expect(await code('EO02', crt, '~#V00N00')).toBe('76');
     expect(await code('EO02', publicKey, '#V00N00')).toBe('15');
     expect(await code('EO02', publicKey, '~#S00N00')).toBe('A8');

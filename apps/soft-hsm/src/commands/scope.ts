@@ -1,12 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import { wipe } from '@openkdh/block-ciphers';
+import { type AsymmetricAlgorithm, importPrivateKey } from '../asymmetric/keys.ts';
 import { type KeyAlgorithm } from '../keys/algorithms.ts';
-import { type KeyRule, requireStrength, requireUse } from '../keys/key-rules.ts';
+import { type KeyRule, requireStrength, requireUse, signingKeyRule } from '../keys/key-rules.ts';
 import { makeBinaryKeyBlock, makeKeyBlock, type NewKeyBlock, openBinaryKeyBlock } from '../lmk/key-block.ts';
 import { fingerprintOf, type WorkingKey } from '../lmk/key-cache.ts';
 import type { Lmk } from '../lmk/lmk.ts';
 import type { Machine } from '../machine.ts';
-import { importRsaPrivateKey } from '../rsa/private-key.ts';
 
 /** One command under way: the inside of the HSM, and a note of every key block that goes in or comes out. */
 export class CommandScope {
@@ -45,13 +45,13 @@ export class CommandScope {
     }
   }
 
-  /** An RSA private key, for one kind of use. */
-  openPrivateKey(rule: KeyRule, lmk: Lmk, block: Uint8Array): KeyObject {
-    const crt = this.openBinary(rule, lmk, block);
+  /** A private key that signs. */
+  openPrivateKey(algorithm: AsymmetricAlgorithm, lmk: Lmk, block: Uint8Array): KeyObject {
+    const der = this.openBinary(signingKeyRule(algorithm), lmk, block);
     try {
-      return importRsaPrivateKey(crt);
+      return importPrivateKey(algorithm, der);
     } finally {
-      wipe(crt);
+      wipe(der);
     }
   }
 

@@ -70,7 +70,7 @@ export const jk: Command = {
       '1', // not tampered
       count(lmks.all),
       count(lmks.all.filter(({ status }) => status === 'test')),
-      '00', // old LMKs
+      lmks.hasOld ? '01' : '00', // old LMKs
       lmks.all.map(lmkStatus).join('\x14'),
       '\x15',
       '00', // fraud detection: no limit exceeded, no PIN attack

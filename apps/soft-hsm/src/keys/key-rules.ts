@@ -40,6 +40,16 @@ export const bdkRule: KeyRule = {
   modes: 'XN',
 };
 
+/** Whether a key of this usage derives the keys of terminals. */
+export function isBdk(keyUsage: string): boolean {
+  return bdkRule.usages.includes(keyUsage);
+}
+
+/** A key that encrypts (E) or decrypts (D) data. */
+export function dataKeyRule(direction: 'E' | 'D'): KeyRule {
+  return { role: 'data key', usages: ['D0', '21', '22', '23'], algorithms: 'AT', modes: `B${direction}N` };
+}
+
 /**
  * A key that other keys are exported under. K1, the usage of a KBPK, stands beside K0, 51 (TMK) and 52 (ZMK) although
  * the public sources name only those: a KBPK that went to a terminal by TR-34 has usage K1 and has to wrap its keys.
@@ -67,11 +77,15 @@ export const tr34KeyRule: KeyRule = {
   modes: 'BDEN',
 };
 
-/** An RSA private key that signs, for EW and B8. */
-export const signingKeyRule: KeyRule = { role: 'private key', usages: ['03'], algorithms: 'R', modes: 'SN' };
+/** A private key that signs, RSA or EC. */
+export function signingKeyRule(algorithm: 'R' | 'E'): KeyRule {
+  return { role: 'private key', usages: ['03'], algorithms: algorithm, modes: 'SN' };
+}
 
-/** An RSA public key that verifies, for EY. */
-export const verifyingKeyRule: KeyRule = { role: 'public key', usages: ['02'], algorithms: 'R', modes: 'VN' };
+/** A public key that verifies, RSA or EC. */
+export function verifyingKeyRule(algorithm: 'R' | 'E'): KeyRule {
+  return { role: 'public key', usages: ['02'], algorithms: algorithm, modes: 'VN' };
+}
 
 /** E may leave under a trusted key, S where that is enabled, N never. */
 const exportabilityWidth = { E: 2, S: 1, N: 0 } as const;

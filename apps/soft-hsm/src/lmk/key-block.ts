@@ -11,6 +11,14 @@ import type { Random } from '../random/random-source.ts';
 /** LMK id in the header of a block that is under a ZMK instead of an LMK. */
 export const noLmkId = 'FF';
 
+/** Where a key block header says its algorithm, one letter. */
+export const algorithmAt = 7;
+
+/** The key usage that a key block says, two characters; not authenticated. */
+export function usageOf(block: string): string {
+  return block.slice(5, 7);
+}
+
 /** What a command says of a new key block; version and LMK id follow from the key that it is put under. */
 export type NewKeyBlock = Omit<ThalesHeader, 'versionId' | 'lmkId'>;
 

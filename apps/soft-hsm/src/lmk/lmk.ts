@@ -39,6 +39,7 @@ export function aesLmkCheckValue(key: Uint8Array): string {
 /** The loaded LMKs; the first is the default. */
 export class LmkTable {
   #lmks: readonly Lmk[] = [];
+  #old: Lmk | undefined;
 
   get all(): readonly Lmk[] {
     return this.#lmks;
@@ -51,13 +52,35 @@ export class LmkTable {
     return lmk;
   }
 
+  /** The LMK that was in use under this id before; refuses with 33 if there is none. */
+  old(id: string): Lmk {
+    if (this.#old?.id !== id) throw new Refusal('33', `there is no old LMK ${id}`);
+    return this.#old;
+  }
+
+  get hasOld(): boolean {
+    return this.#old !== undefined;
+  }
+
   load(lmk: Lmk): void {
     this.#lmks = [...this.#lmks, lmk];
+  }
+
+  /** Loads the LMK that keys are translated from by BW. */
+  loadOld(lmk: Lmk): void {
+    this.#old = lmk;
+  }
+
+  /** Wipes the old LMK. */
+  forgetOld(): void {
+    this.#old?.handle.dispose();
+    this.#old = undefined;
   }
 
   /** Wipes and forgets all LMKs. */
   clear(): void {
     for (const { handle } of this.#lmks) handle.dispose();
     this.#lmks = [];
+    this.forgetOld();
   }
 }

@@ -26,6 +26,8 @@ const lmkBytes = 32;
 /** The LMK of this start, and what the start still has to write. */
 export interface OpenedLmk {
   lmk: Lmk;
+  /** The LMK that BW translates from, if there is one. A test LMK is its own, so that public recordings can be replayed. */
+  oldLmk: Lmk | undefined;
   /** The LMK itself, for keys to be derived from it until `close`. */
   key: Uint8Array;
   /** Number of the start that the sealed LMK was last written for; `undefined` with a test LMK, which is not sealed. */
@@ -52,7 +54,9 @@ export async function openLmk(
         `${folder.path} holds a live LMK; a test LMK needs its own folder`,
       );
     }
-    return { ...loadTestLmk(options.algorithm), sealedBootCounter: undefined, seal() {}, close() {} };
+    const { lmk, key } = loadTestLmk(options.algorithm);
+    const { lmk: oldLmk } = loadTestLmk(options.algorithm);
+    return { lmk, oldLmk, key, sealedBootCounter: undefined, seal() {}, close() {} };
   }
 
   const sealed = existsSync(folder.sealedLmk)
@@ -74,6 +78,7 @@ export async function openLmk(
   return {
     key,
     lmk: loadAesLmk(key, { id, status: 'live', comment: '' }),
+    oldLmk: undefined,
     sealedBootCounter: sealed?.bootCounter ?? 0,
     seal(bootCounter) {
       const label: SealedLmkLabel = { lmkId: id, status: 'live', checkValue, bootCounter };

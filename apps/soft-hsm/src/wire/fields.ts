@@ -64,6 +64,14 @@ export class FieldReader {
       throw new Refusal(code, `${name}: ${expected} expected`);
   }
 
+  /** Printable characters up to `mark`, which is taken too. */
+  textUntil(mark: string, name: string): string {
+    const end = this.#body.indexOf(mark, this.#at, 'latin1');
+    const field = this.text((end === -1 ? this.#body.length : end) - this.#at, name);
+    this.literal(mark, `end of ${name}`);
+    return field;
+  }
+
   /** The next character without taking it; empty at the end. */
   peek(length = 1): string {
     return this.#body.toString('latin1', this.#at, this.#at + length);

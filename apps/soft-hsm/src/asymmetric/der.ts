@@ -1,4 +1,4 @@
-/** The little DER that RSA keys are made of. ITU-T X.690. */
+/** The little DER that keys and certificate requests are made of. ITU-T X.690. */
 
 const sequenceTag = 0x30;
 const integerTag = 0x02;
@@ -19,8 +19,8 @@ export function readIntegers(der: Uint8Array): Uint8Array[] | undefined {
 
 /** SEQUENCE of INTEGERs whose content bytes are `integers` as they are. */
 export function writeIntegers(integers: readonly Uint8Array[]): Buffer {
-  const elements = integers.map((content) => element(integerTag, content));
-  const sequence = element(sequenceTag, Buffer.concat(elements));
+  const elements = integers.map((content) => writeElement(integerTag, content));
+  const sequence = writeElement(sequenceTag, ...elements);
   for (const part of elements) part.fill(0);
   return sequence;
 }
@@ -50,9 +50,10 @@ function readElement(der: Uint8Array, tag: number): { content: Uint8Array; rest:
   return { content: der.subarray(start, start + length), rest: der.subarray(start + length) };
 }
 
-function element(tag: number, content: Uint8Array): Buffer {
-  const { length } = content;
+/** One element; its content is the concatenation of `contents`, at most 65,535 bytes. */
+export function writeElement(tag: number, ...contents: Uint8Array[]): Buffer {
+  const length = contents.reduce((sum, content) => sum + content.length, 0);
   const head =
     length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Uint8Array.of(tag, ...head), content]);
+  return Buffer.concat([Uint8Array.of(tag, ...head), ...contents]);
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { payshield } from '../../../../test/support/soft-hsm-in-process.ts';
 import { Refusal } from '../answer-codes.ts';
 import { readIntegers, signedContent, unsignedContent, writeIntegers } from './der.ts';
-import { generateRsaKeyPair, importRsaPrivateKey } from './private-key.ts';
+import { generateRsaKeyPair, importRsaPrivateKey } from './rsa-private-key.ts';
 
 const hex = (text: string) => Buffer.from(text, 'hex');
 const codeOf = (action: () => unknown) => {
