@@ -48,6 +48,8 @@ describe('forms, as OpenSSL writes them', () => {
       expect(readAsymmetricKey(whole.subarray(0, length))).toBeUndefined();
     }
     expect(readAsymmetricKey(Buffer.concat([whole, Buffer.from([0])]))).toBeUndefined();
+    expect(readAsymmetricKey(Uint8Array.of(0x30, 0))).toBeUndefined();
+    expect(readAsymmetricKey(Uint8Array.of(0x30, 3, 0x02, 1, 0))).toBeUndefined();
   });
 
   test('any bytes, and a key with any byte changed, give an answer', () => {

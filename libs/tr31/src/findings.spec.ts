@@ -138,6 +138,12 @@ const rules: [code: FindingCode, broken: string, kept: string, pointedAt: string
     '00040010',
   ],
   [
+    'TR31_OPTIONAL_EXTENDED_NEEDLESS', // 251 characters are the most that the short form holds
+    keyBlockText({ optional: `LB00040105${'x'.repeat(251)}` }),
+    keyBlockText({ optional: `LB00040106${'x'.repeat(252)}PB0A123456` }),
+    '00040105',
+  ],
+  [
     'TR31_OPTIONAL_LENGTH_OF_LENGTH',
     keyBlockText({ optional: `LB0003110${'x'.repeat(263)}` }),
     keyBlockText({ optional: `LB00040110${'x'.repeat(262)}` }),
