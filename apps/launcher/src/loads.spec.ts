@@ -47,20 +47,37 @@ test('the rate is of this run alone', () => {
   expect(figuresOf(status(1, 1), status(0, 0), 0).loadsPerSecond).toBe(0);
 });
 
+const patient = { seconds: 60, standstillSeconds: 60 };
+
 test('watching goes on while the server is away, and ends without a problem when all is confirmed', async () => {
   const api = answering(new Error('refused'), status(2, 1, 1), status(2, 2));
-  const { figures, problem } = await watchLoads(api, 2, status(0, 0), 60, silent);
+  const { figures, problem } = await watchLoads(api, 2, status(0, 0), patient, silent);
   expect(problem).toBeUndefined();
   expect(figures).toMatchObject({ terminals: 2, loads: 2, confirmed: 2 });
 });
 
 test('a failed load is a problem', async () => {
-  const { problem } = await watchLoads(answering(status(2, 1, 0, 1)), 2, status(0, 0), 60, silent);
+  const { problem } = await watchLoads(answering(status(2, 1, 0, 1)), 2, status(0, 0), patient, silent);
   expect(problem).toMatch(/^1 loads failed/);
 });
 
 test('so is time that has run out', async () => {
-  const { figures, problem } = await watchLoads(answering(status(2, 1, 1)), 2, status(0, 0), 0.01, silent);
+  const patience = { ...patient, seconds: 0.01 };
+  const { figures, problem } = await watchLoads(
+    answering(status(2, 1, 1)),
+    2,
+    status(0, 0),
+    patience,
+    silent,
+  );
   expect(problem).toMatch(/after 0.01 s: 2 of 2 terminals enrolled/);
   expect(figures.confirmed).toBe(1);
+});
+
+test('and a standstill: here 3 of 5 terminals belong to an earlier, larger fleet, and two are still open', async () => {
+  const patience = { ...patient, standstillSeconds: 0.3 };
+  const api = answering(status(5, 1, 4), status(5, 2, 3), status(5, 3, 2));
+  const { figures, problem } = await watchLoads(api, 2, status(5, 1, 4), patience, silent);
+  expect(problem).toMatch(/^nothing has changed for 0.3 s: .* 3 of 5 loads confirmed; open loads may be/);
+  expect(figures.confirmed).toBe(3); // while something changed, it went on
 });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Api } from './api.ts';
 import type { Progress } from './progress.ts';
 
@@ -52,30 +53,45 @@ export interface Outcome {
   problem?: string;
 }
 
+/** How long to wait for the fleet in all, and how long while nothing changes at all. */
+export interface Patience {
+  seconds: number;
+  standstillSeconds: number;
+}
+
 /**
- * Watches until the fleet of `terminals` holds its keys, or `timeoutSeconds` have passed. While kdh-server does not
- * answer (it may be just starting again), it goes on asking.
+ * Watches until the fleet of `terminals` holds its keys, or patience is at its end. While kdh-server does not answer
+ * (it may be just starting again), it goes on asking.
  */
 export async function watchLoads(
   api: Api,
   terminals: number,
   before: Status,
-  timeoutSeconds: number,
+  patience: Patience,
   progress: Progress,
 ): Promise<Outcome> {
+  const secondsSince = (time: number) => (performance.now() - time) / 1_000;
   const startedAt = performance.now();
+  let changedAt = startedAt;
   for (let status = before; ; await sleep(100)) {
-    status = await api.get<Status>('/status').catch(() => status);
-    const seconds = (performance.now() - startedAt) / 1_000;
+    const last = status;
+    status = await api.get<Status>('/status').catch(() => last);
+    if (!isDeepStrictEqual(status, last)) changedAt = performance.now();
+    const seconds = secondsSince(startedAt);
     const line = statusLine(status, terminals);
     progress.show(line, seconds);
-    const settled = isSettled(status, terminals);
-    if (!settled && seconds < timeoutSeconds) continue;
 
     const figures = figuresOf(status, before, seconds);
-    if (!settled)
-      return { figures, problem: `the fleet does not hold its keys after ${timeoutSeconds} s: ${line}` };
-    if (status.loads.failed === 0) return { figures };
-    return { figures, problem: `${status.loads.failed} loads failed; GET /api/v1/transfers says why` };
+    if (isSettled(status, terminals)) {
+      if (status.loads.failed === 0) return { figures };
+      return { figures, problem: `${status.loads.failed} loads failed; GET /api/v1/transfers says why` };
+    }
+    if (seconds >= patience.seconds) {
+      return { figures, problem: `the fleet does not hold its keys after ${patience.seconds} s: ${line}` };
+    }
+    if (secondsSince(changedAt) >= patience.standstillSeconds) {
+      const idle = `nothing has changed for ${patience.standstillSeconds} s`;
+      return { figures, problem: `${idle}: ${line}; open loads may be of terminals that this fleet has not` };
+    }
   }
 }

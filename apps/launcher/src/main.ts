@@ -64,8 +64,10 @@ async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number
     const system = await startSystem(state.path, flags, environment, supervisor, progress);
     const before = await system.api.get<Status>('/status');
     await system.startFleet();
-    const limit = flags.once ? flags.timeoutSeconds : Number.POSITIVE_INFINITY;
-    const outcome = await watchLoads(system.api, flags.terminals, before, limit, progress);
+    const patience = flags.once
+      ? { seconds: flags.timeoutSeconds, standstillSeconds: Number.POSITIVE_INFINITY }
+      : { seconds: Number.POSITIVE_INFINITY, standstillSeconds: 30 };
+    const outcome = await watchLoads(system.api, flags.terminals, before, patience, progress);
     progress.clear();
     progress.say(report(await loadedSlots(system.api), outcome.figures));
     if (flags.json) process.stdout.write(`${JSON.stringify(outcome.figures)}\n`);
