@@ -27,6 +27,10 @@ describe('framing', () => {
     }
   });
 
+  test('an extended block may be empty', () => {
+    expect(readOptionalBlocks('LB0004000A', 0, 1, [])).toMatchObject([{ id: 'LB', data: '', end: 10 }]);
+  });
+
   test('forms met in the field: a lenient reader takes them and says so, and a new wrap writes 0004', () => {
     const data = 'x'.repeat(252 + 6);
     const forms = {
