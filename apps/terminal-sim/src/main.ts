@@ -27,8 +27,10 @@ try {
   if (parsed === 'help') process.stdout.write(help);
   else await run(parsed);
 } catch (error) {
-  // What goes wrong in a known way is one line; anything else is a fault of ours and shows where.
-  const known = error instanceof TerminalSimError;
-  process.stderr.write(`terminal-sim: ${known ? error.message : (error as Error).stack}\n`);
-  process.exitCode = known && error.code === 'BAD_ARGUMENT' ? 2 : 1;
+  // What goes wrong outside (the command line, a file, another process) is one line; a fault of ours shows where it is.
+  const { message, stack } = error as Error;
+  const isOutside =
+    error instanceof TerminalSimError || (error as NodeJS.ErrnoException).syscall !== undefined;
+  process.stderr.write(`terminal-sim: ${isOutside ? message : stack}\n`);
+  process.exitCode = error instanceof TerminalSimError && error.code === 'BAD_ARGUMENT' ? 2 : 1;
 }
