@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { groupRows } from '../database/rows.ts';
+import { signal } from '../database/signals.ts';
 import { HSM } from '../hsm/hsm.ts';
 import { derivationInput, ksnOptionalBlock } from '../keys/ksn.ts';
 import { reserveKsns } from '../keys/ksn-allocator.ts';
@@ -15,7 +16,6 @@ import { DERIVE_QUEUE, type DeriveJob, type DeriveQueue } from '../queue/queue.t
 import { after, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
 import { type ChunkAttempt, type ReservedKey, readChunk, readReservedKeys } from './chunk.ts';
-import { Dispatcher } from './dispatcher.ts';
 import { ending } from './load-requests.ts';
 
 /** A key as the HSM returned it: TR-31 text, or the TR-34 token of a first key. */
@@ -51,7 +51,6 @@ export class DeriveWorker implements OnApplicationBootstrap {
     @Inject(DERIVE_QUEUE) private readonly queue: DeriveQueue,
     private readonly database: Database,
     private readonly credential: KdhCredential,
-    private readonly dispatcher: Dispatcher,
   ) {
     this.actor = `node:${config.KDH_NODE_ID}`;
   }
@@ -92,9 +91,6 @@ export class DeriveWorker implements OnApplicationBootstrap {
       }),
     );
     await this.store(wrapped);
-    this.dispatcher.wake(
-      attempts.map((attempt) => ({ attemptId: attempt.id, terminalId: attempt.terminalId })),
-    );
   }
 
   /** APPROVED → KSN_RESERVED, in a transaction of its own. An attempt of kind KBPK has no KSN and passes by. */
@@ -269,9 +265,12 @@ export class DeriveWorker implements OnApplicationBootstrap {
     }
     await this.database.transaction(async (sql) => {
       const moved = await applyMoves(sql, moves);
-      await storeBlocks(
+      const released = [...stored.values()].filter(({ attempt }) => moved.has(attempt.id));
+      await storeBlocks(sql, released);
+      await signal(
         sql,
-        [...stored.values()].filter(({ attempt }) => moved.has(attempt.id)),
+        'dispatchable',
+        released.map(({ attempt }) => ({ attemptId: attempt.id, terminalId: attempt.terminalId })),
       );
     });
   }

@@ -1,9 +1,17 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
 import type { KdhMessage, PlanEntry } from '@openkdh/terminal-protocol';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { GroupCommit } from '../database/group-commit.ts';
 import { groupRows } from '../database/rows.ts';
+import { SignalListener } from '../database/signals.ts';
 import { type LiveSession, SessionRegistry } from '../sessions/session-registry.ts';
 import { transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -29,6 +37,10 @@ interface KeyRow {
   keyBlock: string | null;
 }
 
+/** Signals are the fast way; this is how long a lost one can hold up an attempt. */
+const CATCH_UP_MILLISECONDS = 5_000;
+const CATCH_UP_ATTEMPTS = 500;
+
 interface Dispatch {
   attemptId: string;
   session: LiveSession;
@@ -39,17 +51,32 @@ interface Dispatch {
  * bytes leave, to the session whose epoch is current. An attempt without a session waits for the terminal's next HELLO.
  */
 @Injectable()
-export class Dispatcher {
+export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Dispatcher');
   private readonly actor: string;
+  private timer: NodeJS.Timeout | undefined;
   private readonly commits = new GroupCommit<Dispatch, KdhMessage | undefined>((items) => this.commit(items));
 
   constructor(
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) private readonly config: Config,
     private readonly database: Database,
     private readonly sessions: SessionRegistry,
+    private readonly signals: SignalListener,
   ) {
     this.actor = `node:${config.KDH_NODE_ID}`;
+  }
+
+  onModuleInit(): void {
+    this.signals.on('dispatchable', (attempts) => this.wake(attempts));
+    this.signals.onResumed(() => void this.catchUp());
+  }
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.catchUp(), CATCH_UP_MILLISECONDS);
+  }
+
+  beforeApplicationShutdown(): void {
+    clearInterval(this.timer);
   }
 
   /** Attempts became DISPATCHABLE: sends those whose terminal is connected here. */
@@ -67,6 +94,23 @@ export class Dispatcher {
       [session.terminalId],
     );
     for (const { id } of waiting) await this.dispatch(id, session);
+  }
+
+  /** What a lost signal left waiting for terminals that are connected here. */
+  private async catchUp(): Promise<void> {
+    if (this.sessions.size === 0) return;
+    try {
+      this.wake(
+        await this.database.query<{ attemptId: string; terminalId: string }>(
+          `select a.id as "attemptId", a.terminal_id as "terminalId"
+           from terminal_session s join attempt a on a.terminal_id = s.terminal_id and a.state = 'DISPATCHABLE'
+           where s.node_id = $1 and s.closed_at is null limit $2`,
+          [this.config.KDH_NODE_ID, CATCH_UP_ATTEMPTS],
+        ),
+      );
+    } catch (error) {
+      this.logger.warn({ event: 'dispatch.catch-up-failed', msg: (error as Error).message });
+    }
   }
 
   private async dispatch(attemptId: string, session: LiveSession): Promise<void> {

@@ -5,6 +5,7 @@ import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { GroupCommit } from '../database/group-commit.ts';
 import { groupRows } from '../database/rows.ts';
+import { signal } from '../database/signals.ts';
 import { transition } from '../loads/attempt.ts';
 import { applyMoves, attemptOf } from '../loads/attempt-store.ts';
 
@@ -65,6 +66,7 @@ export class SessionOpener {
 
   private commit(items: Opening[]): Promise<OpenedSession[]> {
     return this.database.transaction(async (sql) => {
+      await this.supersede(sql, items);
       const opened = new Map((await this.bumpEpochs(sql, items)).map((row) => [row.terminalId, row]));
       const unknown = await this.loseSent(
         sql,
@@ -90,6 +92,20 @@ export class SessionOpener {
         unknown: unknown.get(terminalId) ?? [],
       }));
     });
+  }
+
+  /** Other nodes let go of older sessions of these terminals; this node's registry does so by itself. */
+  private async supersede(sql: Sql, items: Opening[]): Promise<void> {
+    const elsewhere = await sql.query<{ terminalId: string; epoch: bigint }>(
+      `select terminal_id as "terminalId", epoch from terminal_session
+       where terminal_id = any($1::uuid[]) and closed_at is null and node_id <> $2`,
+      [items.map((item) => item.terminalId), this.config.KDH_NODE_ID],
+    );
+    await signal(
+      sql,
+      'superseded',
+      elsewhere.map(({ terminalId, epoch }) => ({ terminalId, epoch: Number(epoch) + 1 })),
+    );
   }
 
   private bumpEpochs(sql: Sql, items: Opening[]) {

@@ -5,12 +5,13 @@ import { TerminalsModule } from '../terminals/terminals.module.ts';
 import { Binding } from './binding.ts';
 import { Refusals } from './refusals.ts';
 import { SessionOpener } from './session-opener.ts';
+import { SessionSignals } from './session-signals.ts';
 import { SessionsGateway } from './sessions.gateway.ts';
 import { TerminalListener } from './terminal-listener.ts';
 
 @Module({
   imports: [PkiModule, TerminalsModule, LoadsModule],
-  providers: [Binding, Refusals, SessionOpener, SessionsGateway, TerminalListener],
+  providers: [Binding, Refusals, SessionOpener, SessionSignals, SessionsGateway, TerminalListener],
   exports: [TerminalListener],
 })
 export class SessionsModule {}

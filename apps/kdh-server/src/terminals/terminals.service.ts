@@ -9,17 +9,16 @@ import {
   readCertificationRequest,
   spkiFingerprint,
 } from '@openkdh/pki';
-import { protocolCodes } from '@openkdh/terminal-protocol';
 import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { Database, type Sql } from '../database/database.ts';
+import { signal } from '../database/signals.ts';
 import { Problem, violates } from '../http/problem.ts';
 import { type AttemptState, allows } from '../loads/attempt.ts';
 import { applyMoves, attemptOf } from '../loads/attempt-store.ts';
 import { ending } from '../loads/load-requests.ts';
 import type { Operator } from '../operators/operators.ts';
 import { Authorities } from '../pki/authorities.ts';
-import { SessionRegistry } from '../sessions/session-registry.ts';
 import type { EnrolledTerminal, EnrolTerminal, ListTerminals, Terminal } from './terminals.schemas.ts';
 
 interface PurposeOfTerminal {
@@ -58,7 +57,6 @@ export class TerminalsService {
   constructor(
     private readonly authorities: Authorities,
     private readonly database: Database,
-    private readonly sessions: SessionRegistry,
   ) {}
 
   /**
@@ -138,7 +136,7 @@ export class TerminalsService {
     by: Operator,
   ): Promise<Terminal> {
     const actor = `operator:${by.name}`;
-    const terminal = await this.database.transaction(async (sql) => {
+    return this.database.transaction(async (sql) => {
       const [current] = await sql.query<{ state: Terminal['state'] }>(
         'select state from terminal where id = $1 for update',
         [id],
@@ -154,7 +152,12 @@ export class TerminalsService {
           [id],
         );
       }
-      if (to !== 'ACTIVE') await cancelUnsent(sql, id, actor, `TERMINAL_${to}`);
+      if (to !== 'ACTIVE') {
+        await cancelUnsent(sql, id, actor, `TERMINAL_${to}`);
+        await signal(sql, 'barred', [
+          { terminalId: id, code: to === 'REVOKED' ? 'CERT_REVOKED' : 'SUSPENDED' },
+        ]);
+      }
       await appendAuditEvents(sql, [
         {
           type: `terminal.${to.toLowerCase()}`,
@@ -166,11 +169,6 @@ export class TerminalsService {
       const [updated] = await sql.query<Terminal>(`select ${COLUMNS} from terminal t where t.id = $1`, [id]);
       return updated as Terminal;
     });
-    if (to !== 'ACTIVE') {
-      const { number, closeCode } = protocolCodes[to === 'REVOKED' ? 'CERT_REVOKED' : 'SUSPENDED'];
-      this.sessions.get(id)?.kick(number, closeCode, 0);
-    }
-    return terminal;
   }
 
   /** The enrolment of this terminal with these very keys, if there was one. */
