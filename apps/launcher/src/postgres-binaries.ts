@@ -101,12 +101,12 @@ function postgresUser(program: string, home: string): PostgresUser {
   const namespace = ['--user', '--map-user=65534', '--map-group=65534'];
   const data = statSync(join(home, 'data'), { throwIfNoEntry: false });
   const isRoots = data === undefined || data.uid === 0; // an earlier start may have needed the second way
-  if (isRoots && spawnSync('unshare', [...namespace, 'id', '-un']).status === 0) {
+  if (isRoots && run('unshare', [...namespace, 'id', '-un']).status === 0) {
     return { prefix: ['unshare', ...namespace] };
   }
 
   const [uid, gid] = ['-u', '-g'].map((flag) => {
-    const answer = spawnSync('id', [flag, 'nobody'], { encoding: 'utf8' });
+    const answer = run('id', [flag, 'nobody']);
     return answer.status === 0 ? Number(answer.stdout) : undefined;
   });
   const advice = 'run as an ordinary user, or set DATABASE_URL to a PostgreSQL of yours';
@@ -115,16 +115,20 @@ function postgresUser(program: string, home: string): PostgresUser {
     throw new LauncherError('POSTGRES_NEEDS_A_USER', message);
   }
   const stateFolder = dirname(home);
-  spawnSync('chown', ['-R', `${uid}:${gid}`, home]);
+  run('chown', ['-R', `${uid}:${gid}`, home]);
   chownSync(stateFolder, 0, gid); // root's alone but for this: the group of nobody may pass through it, no more
   chmodSync(stateFolder, 0o710);
-  for (const path of [program, home]) {
-    if (spawnSync('test', ['-x', path], { uid, gid }).status !== 0) {
+  for (const path of [home, program]) {
+    if (run('test', ['-x', path], { uid, gid }).status !== 0) {
       const message = `PostgreSQL does not run as root, and user nobody may not enter ${closedFolder(path)}: ${advice}`;
       throw new LauncherError('POSTGRES_NEEDS_A_USER', message);
     }
   }
   return { prefix: [], ids: { uid, gid } };
+}
+
+function run(file: string, args: readonly string[], ids?: PostgresUser['ids']) {
+  return spawnSync(file, args, { env: { PATH: process.env['PATH'] }, encoding: 'utf8', ...ids });
 }
 
 /** The outermost folder on the way to `path` that is closed to others than its owner. */
