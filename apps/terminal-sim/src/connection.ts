@@ -152,8 +152,7 @@ export class Connection {
     const { behaviour } = this.#options;
     let taken: string | undefined;
     try {
-      if (isBinary)
-        throw new ProtocolError('BAD_MESSAGE', 'a text frame expected, a binary one came', { fatal: true });
+      if (isBinary) throw new ProtocolError('BAD_MESSAGE', 'text frames only', { fatal: true });
       const message = this.#session.receive(String(data));
       taken = message.id;
       if (behaviour.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, behaviour.delayMs));

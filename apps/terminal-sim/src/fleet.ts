@@ -59,6 +59,7 @@ export class Fleet {
   #wasLoaded = false;
   #lastProgress = '';
   #oracleIsOld = true;
+  #oracleWritten: Promise<void> = Promise.resolve();
   #failure: unknown;
 
   constructor(options: FleetOptions) {
@@ -194,8 +195,9 @@ export class Fleet {
 
     const { serials, log } = this.#options;
     const all = this.#loaded.size === serials.length;
-    if (all && !this.#wasLoaded)
+    if (all && !this.#wasLoaded) {
       log('info', 'fleet-loaded', 'every terminal holds its keys', { terminals: serials.length });
+    }
     this.#wasLoaded = all;
   }
 
@@ -215,28 +217,27 @@ export class Fleet {
       loaded: this.#loaded.size,
     };
     const progress = JSON.stringify(fields);
-    if (progress !== this.#lastProgress)
-      log('info', 'progress', `${fields.loaded} of ${fields.terminals} loaded`, fields);
+    if (progress === this.#lastProgress) return;
     this.#lastProgress = progress;
+    log('info', 'progress', `${fields.loaded} of ${fields.terminals} loaded`, fields);
   }
 
-  /** Keeps the oracle's file current, if one was asked for. */
-  async #writeOracle(): Promise<void> {
+  /** Keeps the oracle's file current, if one was asked for; one write after the other. */
+  #writeOracle(): Promise<void> {
     const { oracleFile, store } = this.#options;
-    if (oracleFile === undefined || !this.#oracleIsOld) return;
-    this.#oracleIsOld = false;
-    await writeOracle(oracleFile, store.records);
+    this.#oracleWritten = this.#oracleWritten.then(async () => {
+      if (oracleFile === undefined || !this.#oracleIsOld) return;
+      this.#oracleIsOld = false;
+      await writeOracle(oracleFile, store.records);
+    });
+    return this.#oracleWritten;
   }
 
   async #disconnect(): Promise<void> {
     const connected = () => this.#members.filter(({ connection }) => connection);
     for (const { connection } of connected()) connection!.close();
-    for (
-      const deadline = performance.now() + goodbyeMs;
-      connected().length > 0 && performance.now() < deadline;
-    ) {
-      await setTimeout(10);
-    }
+    const deadline = performance.now() + goodbyeMs;
+    while (connected().length > 0 && performance.now() < deadline) await setTimeout(10);
     for (const { connection } of connected()) connection!.abort('stopped');
   }
 }

@@ -318,11 +318,13 @@ async function keyOrCode<T extends object>(open: () => T | Promise<T>): Promise<
   try {
     return await open();
   } catch (error) {
-    if (error instanceof ProtocolError && error.number >= 3001 && error.number <= 4999)
-      return { code: error.number };
-    throw error;
+    if (!(error instanceof ProtocolError) || !isResultCode(error.number)) throw error;
+    return { code: error.number };
   }
 }
+
+/** A result says 3xxx or 4xxx. */
+const isResultCode = (number: number) => number >= 3001 && number <= 4999;
 
 function refuseExpired({ expiresAt }: LoadKbpk | LoadKeys, { now }: Surroundings): void {
   if (Date.parse(expiresAt) <= now.getTime()) {
