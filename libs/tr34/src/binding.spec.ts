@@ -17,6 +17,7 @@ import {
   rootCrl,
   trust,
 } from '../test/pki.ts';
+import { Reading } from './dialects.ts';
 import {
   describeToken,
   issuerAndSerialNumber,
@@ -31,6 +32,7 @@ import {
   openUnbindToken,
   type TokenSigner,
 } from './index.ts';
+import { buildSignedToken, parseSignedToken } from './signed-data.ts';
 
 const id = issuerAndSerialNumber(certificates.krd);
 const kdh = issuerAndSerialNumber(certificates.kdh);
@@ -141,6 +143,15 @@ describe.each(caKinds)('%s', (kind) => {
     expect(code).toBe('TR34_CERTIFICATE_ROLE');
   });
 
+  test.each([
+    ['its key under another name', 'KDH CA 2', keys.krdCa],
+    ['its name with another key', 'KRD CA', keys.kdhCa],
+  ])('by a CA that has %s', async (_, subject, key) => {
+    const ca = issueCertificate({ subject, issuer: 'Root', key, issuerKey: keys.root, ca: true });
+    const code = await refusal(async () => open(await make({}, localSigner(ca, key)), krd, ca));
+    expect(code).toBe('TR34_CERTIFICATE_ROLE');
+  });
+
   test('by the CA of the KRDs when the root has revoked it', async () => {
     const crls = [kdhCrl, issueCrl({ issuer: 'Root', key: keys.root, revoked: [certificates.krdCa] })];
     const revoked = { ...krd, trust: { ...trust, revocation: { crls, whenAbsent: 'refuse' as const } } };
@@ -196,4 +207,18 @@ test('RBT_KDH to a KDH under another CA: the CRL in the token is that of the old
   };
   const token = await tokens.RBT_KDH.make({ newKdhCertificate: newKdh });
   expect(await tokens.RBT_KDH.open(token, wider)).toMatchObject({ newKdh: { revocationChecked: true } });
+});
+
+test('RBT_KDH without signed attributes: only id-data may be signed directly (RFC 5652, 5.3)', async () => {
+  const reading = new Reading('annex-b-2019');
+  const { content, contentType } = parseSignedToken(
+    await tokens.RBT_KDH.make({ dialect: 'annex-b-2019' }),
+    reading,
+  );
+  const signer = { identifier: kdh, signature: await kdhSigner.sign(content as Uint8Array) };
+  const bare = buildSignedToken(
+    { contentType, content: content as Uint8Array, crls: [kdhCrl], signer },
+    'annex-b-2019',
+  );
+  expect(await refusal(() => tokens.RBT_KDH.open(bare))).toBe('TR34_SIGNATURE_INVALID');
 });

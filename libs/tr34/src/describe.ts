@@ -5,6 +5,7 @@ import { parseCrl } from './crl.ts';
 import { DerReader, oidOf, openDer, tags } from './der.ts';
 import { type Deviation, type DialectName, Reading } from './dialects.ts';
 import type { ContentCipher } from './enveloped-data.ts';
+import { Tr34Error } from './errors.ts';
 import { readKeyToken } from './key-token.ts';
 import { nameText } from './names.ts';
 import { oids } from './oids.ts';
@@ -82,6 +83,12 @@ export function describeToken(token: Uint8Array, dialect?: DialectName): TokenDe
 function describeSigned(token: Uint8Array, signedData: SignedData, reading: Reading): TokenDescription {
   const crls = signedData.crls.map(crlText);
   if (!signedData.signer) {
+    if (signedData.content) {
+      throw new Tr34Error(
+        'TR34_MALFORMED',
+        'expected a token, got SignedData with content and without a signer',
+      );
+    }
     const kind = crls.length > 0 ? 'CT_KDH' : 'CT_KRD';
     return { kind, deviations: [], certificates: signedData.certificates.map(certificateText), crls };
   }

@@ -24,6 +24,7 @@ import {
   refusal,
   trust,
 } from '../test/pki.ts';
+import { buildAttributes } from './attributes.ts';
 import { encode, readDer, tags } from './der.ts';
 import { Reading } from './dialects.ts';
 import { encryptContent } from './envelope.ts';
@@ -38,7 +39,7 @@ import {
   purposes,
 } from './index.ts';
 import { buildKeyBlock } from './key-block.ts';
-import { buildSignedToken, parseSignedToken } from './signed-data.ts';
+import { buildSignedToken, parseSignedToken, sha256 } from './signed-data.ts';
 import { signToken } from './signing.ts';
 
 const key = bytes('00112233445566778899AABBCCDDEEFF');
@@ -169,6 +170,34 @@ describe('CRL', () => {
   test('in the token is not that of a CA in the path', async () => {
     const foreign = await makeKeyToken({ ...order, crl: krdCrl }, kdhSigner, randomBytes);
     expect(await refusal(() => open(foreign))).toBe('TR34_CRL_INVALID');
+  });
+});
+
+describe('signature', () => {
+  const { signer, content, ...rest } = parseSignedToken(token, new Reading('strict'));
+  const identifier = issuerAndSerialNumber(certificates.kdh);
+
+  /** The token with attributes of one's own, signed by the KDH. */
+  const signed = async (attributes: Parameters<typeof buildAttributes>[0]) => {
+    const set = buildAttributes(attributes, 'strict');
+    const attributeBytes = readDer(set, tags.set, 'attributes').content;
+    const own = { identifier, attributeBytes, signature: await kdhSigner.sign(set) };
+    return buildSignedToken({ ...rest, content: content as Uint8Array, signer: own }, 'strict');
+  };
+  const attributes = signer?.attributes as NonNullable<NonNullable<typeof signer>['attributes']>;
+
+  test('over the attributes as they are', async () => {
+    expect(await refusal(async () => open(await signed(attributes)))).toBe('accepted');
+  });
+
+  test('over another content type', async () => {
+    const other = signed({ ...attributes, contentType: '1.2.840.113549.1.7.1' });
+    expect(await refusal(async () => open(await other))).toBe('TR34_SIGNATURE_INVALID');
+  });
+
+  test('over the digest of another content', async () => {
+    const other = signed({ ...attributes, messageDigest: sha256(new Uint8Array(0)) });
+    expect(await refusal(async () => open(await other))).toBe('TR34_SIGNATURE_INVALID');
   });
 });
 

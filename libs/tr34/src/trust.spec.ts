@@ -197,6 +197,10 @@ describe('CRL', () => {
     expect(await refusal(() => checkCertificate(certificates.kdh, 'KDH', lenient))).toBe('accepted');
   });
 
+  test('of one CA says nothing of a serial of another', async () => {
+    expect(await judged({ revoked: [certificates.kdhCa] })).toBe('accepted');
+  });
+
   test('with a number, is remembered with it', () => {
     const { crlsSeen } = checkCertificate(certificates.kdh, 'KDH', trust);
     expect(crlsSeen).toContainEqual({
