@@ -34,6 +34,10 @@ export function attemptOf(row: { id: string; state: string; version: number }): 
  */
 export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> {
   if (moves.length === 0) return new Set();
+  // Twice in one statement, an attempt would move once and leave two events.
+  if (new Set(moves.map((move) => move.steps[0].attempt.id)).size < moves.length) {
+    throw new Error('an attempt stands twice in one group of moves');
+  }
   const last = (move: Move) => move.steps.at(-1) as Transition;
   const events = moves.flatMap((move) =>
     move.steps.map((step, index) => ({

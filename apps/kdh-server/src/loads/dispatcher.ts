@@ -126,9 +126,9 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
     return this.database.transaction(async (sql) => {
       const ids = items.map((item) => item.attemptId);
       const rows = new Map((await readForDispatch(sql, ids)).map((row) => [row.id, row]));
-      const moves = items.map(({ attemptId, session }): Move | undefined => {
+      const moves = items.map(({ attemptId, session }, index): Move | undefined => {
         const row = rows.get(attemptId);
-        if (!row) return undefined;
+        if (!row || ids.indexOf(attemptId) < index) return undefined; // a signal and a drain may meet here
         const decision = mayDispatch({ ...row, sessionEpoch: session.epoch });
         if (decision.send) {
           return {
