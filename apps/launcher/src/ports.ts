@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { LauncherError } from './errors.ts';
@@ -6,13 +7,21 @@ const host = '127.0.0.1';
 
 /** `wanted` if it can be listened on at 127.0.0.1, else a port that can; 0 asks for any. */
 export async function freePort(wanted: number): Promise<number> {
-  return listenOnce(wanted).catch(() => listenOnce(0));
+  return listenOnce(wanted === 0 ? anyPort() : wanted).catch(() => freePort(0));
+}
+
+/**
+ * A port outside the range (32768 on Linux, 49152 elsewhere) from which the system takes those of outgoing connections:
+ * one of those could take it between now and the start of whoever it is for.
+ */
+function anyPort(): number {
+  return randomInt(15_000, 32_000);
 }
 
 /** `wanted`, or any free port for 0; one clear line when it can't be had. `option` is how the user chooses another. */
 export async function requirePort(wanted: number, option: string): Promise<number> {
   try {
-    return await listenOnce(wanted);
+    return await (wanted === 0 ? freePort(0) : listenOnce(wanted));
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const reason =
