@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connectPayShield } from '@openkdh/hsm-client';
 import pg from 'pg';
@@ -5,6 +7,8 @@ import type { TransferPage } from '../../apps/kdh-server/src/audit/transfers.sch
 import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
 import { provisionKeys } from '../../apps/launcher/src/provision.ts';
 import { Stack } from '../support/stack.ts';
+
+const root = join(import.meta.dirname, '../..');
 
 describe('what the KDH needs goes away and comes back', () => {
   let stack: Stack;
@@ -91,6 +95,28 @@ describe('what the KDH needs goes away and comes back', () => {
       reasonCode: 'HSM_REFUSED_AA',
       keys: [{ slot: 'PIN', ksnBurned: true, sha256: null }],
     });
+  }, 60_000);
+
+  test('a database that could forget a commit: the server says so in one line and does not start', () => {
+    const url = new URL(stack.databaseUrl);
+    url.searchParams.set('options', '-c synchronous_commit=off');
+    const { status, stdout } = spawnSync(process.execPath, [join(root, 'apps/kdh-server/dist/main.js')], {
+      encoding: 'utf8',
+      env: {
+        KDH_DATABASE_URL: url.href,
+        KDH_HSM_URL: `unix:${hsmSocketOf(stack.folder)}`,
+        KDH_HTTP_PORT: '0',
+        KDH_TERMINAL_PORT: '0',
+        KDH_STATE_DIR: join(stack.folder, 'second-server'),
+      },
+      timeout: 30_000,
+    });
+    const last = JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+    expect([status, last]).toMatchObject([
+      1,
+      { level: 'fatal', event: 'start.failed', code: 'DATABASE_UNSAFE' },
+    ]);
+    expect(last.msg).toContain('synchronous_commit');
   }, 60_000);
 
   test('a database that is down: 503 with a code, nothing is lost, work goes on when it is back', async () => {
