@@ -347,6 +347,61 @@ describe('refuses to start', () => {
   });
 });
 
+describe('a failed HSM', () => {
+  const answers = async (socket: string, ...commands: string[]) => {
+    const client = await WireClient.unix(socket);
+    const codes = [];
+    for (const command of commands)
+      codes.push((await client.call(`HEAD${command}`)).toString('latin1', 4, 8));
+    client.close();
+    return codes;
+  };
+
+  test.each([
+    ['self-test', /self-tests have failed: injected fault/],
+    ['noise-stuck', /self-tests have failed: noise sources/],
+  ])('%s: serves, says so, and does nothing else', async (fault, reason) => {
+    const home = newHome();
+    const hsm = new Process([...home.testLmk, '--inject-fault', fault]);
+    expect(await hsm.ready()).toMatchObject({ state: 'FAILED' });
+    expect(hsm.output).toMatch(reason);
+    expect(await answers(home.socket, 'NC', 'JK', 'A00FFFS#K0A1N00E00')).toEqual(['ND13', 'JL00', 'A141']);
+    expect(await hsm.stop()).toBe(0);
+  });
+
+  test('log-full: no start without a record', async () => {
+    const { code, output } = await failure([...newHome().testLmk, '--inject-fault', 'log-full']);
+    expect(code).toBe(1);
+    expect(output).toMatch(/ENOSPC/);
+  });
+});
+
+describe('a list of hosts', () => {
+  test('a host that is not in it is cut off; one that is may do what it says', async () => {
+    const home = newHome();
+    const list = join(home.folder, 'hosts.json');
+    const entry = { name: 'monitor', id: 'local', commands: ['NC'], usages: [], lmkIds: ['01'] };
+    writeFileSync(list, JSON.stringify({ hosts: [entry] }));
+    const hsm = new Process([...home.testLmk, '--hosts', list]);
+    await hsm.ready();
+    const client = await WireClient.unix(home.socket);
+    expect((await client.call('HEADNC')).toString('latin1', 4, 8)).toBe('ND00');
+    expect((await client.call(generateKey)).toString('latin1', 4, 8)).toBe('A168');
+    await hsm.stop();
+
+    writeFileSync(list, JSON.stringify({ hosts: [{ ...entry, id: 'AB'.repeat(32) }] }));
+    const other = new Process([...home.testLmk, '--hosts', list]);
+    await other.ready();
+    const stranger = await WireClient.unix(home.socket);
+    await expect(stranger.call('HEADNC')).rejects.toThrow('closed the connection');
+    expect(other.output).toMatch(/unknown-host/);
+    await other.stop();
+
+    writeFileSync(list, '{}');
+    expect(await failure([...home.testLmk, '--hosts', list])).toMatchObject({ code: 1 });
+  });
+});
+
 describe('TLS', () => {
   let hsm: RunningSoftHsm;
   beforeAll(async () => {

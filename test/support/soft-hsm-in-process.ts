@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { AuditEntry } from '../../apps/soft-hsm/src/audit/audit-record.ts';
 import { emptyChain } from '../../apps/soft-hsm/src/audit/chain.ts';
+import type { HostList } from '../../apps/soft-hsm/src/hosts/host-list.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';
 import type { Lmk } from '../../apps/soft-hsm/src/lmk/lmk.ts';
 import { loadTestLmk } from '../../apps/soft-hsm/src/lmk/test-lmks.ts';
@@ -77,6 +78,7 @@ export interface InProcessOptions {
   lmk?: Lmk;
   random?: Random;
   keyLengthHiding?: boolean;
+  hostList?: HostList;
   /** Default: a list that `entries` shows. */
   append?: (entry: AuditEntry, releasedKeys: number) => Promise<void>;
 }
@@ -88,10 +90,12 @@ export class InProcessHsm {
   readonly entries: AuditEntry[] = [];
   readonly logLines: string[] = [];
   operations = 0;
+  /** Who gives the commands. */
+  hostId = 'local';
   readonly #hsm: SoftHsm;
 
   constructor(options: InProcessOptions = {}) {
-    this.lmk = options.lmk ?? loadTestLmk('AES').lmk;
+    this.lmk = options.lmk ?? loadTestLmk('AES');
     const append = async (entry: AuditEntry, releasedKeys = 0) => {
       await options.append?.(entry, releasedKeys);
       this.entries.push(entry);
@@ -102,6 +106,8 @@ export class InProcessHsm {
       settings: { keyLengthHiding: options.keyLengthHiding ?? false },
       now: () => new Date('2026-11-24T12:00:00Z'),
       tlsPort: false,
+      hostList: options.hostList,
+      log: (...line) => this.logLines.push(JSON.stringify(line)),
     });
     const operations = () => this.operations;
     const head = {
@@ -111,12 +117,12 @@ export class InProcessHsm {
       },
     };
     this.machine.becomeOperational(this.lmk, { append, head });
-    this.#hsm = new SoftHsm(this.machine, (...line) => this.logLines.push(JSON.stringify(line)));
+    this.#hsm = new SoftHsm(this.machine);
   }
 
   /** The answer to a message, header included, without frame length; `undefined` if there can be none. */
   async answer(message: Uint8Array): Promise<Buffer | undefined> {
-    return this.#hsm.answer(Buffer.from(message), { id: 'test' });
+    return this.#hsm.answer(Buffer.from(message), this.machine.hosts.get(this.hostId)!);
   }
 
   /** The answer to a command without header, as text after the header. */

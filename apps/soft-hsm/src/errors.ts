@@ -11,6 +11,8 @@ export type SoftHsmErrorCode =
   | 'SOFT_HSM_TEST_LIVE'
   /** A known-answer test failed. */
   | 'SOFT_HSM_SELF_TEST'
+  /** No noise source is healthy; there are no random numbers. */
+  | 'SOFT_HSM_ENTROPY'
   /** The audit log is broken, or older than the sealed LMK says. */
   | 'SOFT_HSM_AUDIT';
 

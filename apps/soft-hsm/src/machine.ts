@@ -1,6 +1,9 @@
 import type { AuditLog } from './audit/audit-log.ts';
+import type { HostList } from './hosts/host-list.ts';
+import { Hosts } from './hosts/hosts.ts';
 import { KeyCache } from './lmk/key-cache.ts';
 import { type Lmk, LmkTable } from './lmk/lmk.ts';
+import type { Log } from './log.ts';
 import type { Random } from './random/random-source.ts';
 
 /**
@@ -24,6 +27,9 @@ export interface MachineOptions {
   now: () => Date;
   /** Whether hosts can come over TLS; JK shows it. */
   tlsPort: boolean;
+  /** Who may use this HSM; `undefined`: whoever gets through to a socket. */
+  hostList: HostList | undefined;
+  log: Log;
 }
 
 /** The inside of the HSM: its state, its keys while it has any, and what its commands work with. */
@@ -32,16 +38,20 @@ export class Machine {
   readonly settings: SecuritySettings;
   readonly now: () => Date;
   readonly tlsPort: boolean;
+  readonly hosts: Hosts;
+  readonly log: Log;
   readonly lmks = new LmkTable();
   readonly keys = new KeyCache();
   #state: HsmState = 'LOCKED';
   #auditTrail: AuditTrail | undefined;
 
-  constructor({ random, settings, now, tlsPort }: MachineOptions) {
+  constructor({ random, settings, now, tlsPort, hostList, log }: MachineOptions) {
     this.random = random;
     this.settings = settings;
     this.now = now;
     this.tlsPort = tlsPort;
+    this.hosts = new Hosts(hostList, () => performance.now());
+    this.log = log;
   }
 
   get state(): HsmState {
@@ -59,8 +69,12 @@ export class Machine {
     this.#state = 'OPERATIONAL';
   }
 
-  fail(): void {
+  /** A self-test, the random numbers or the audit log have failed. Records it, if there is a log that takes it. */
+  fail(reason: string): void {
+    if (this.#state === 'FAILED') return;
     this.#state = 'FAILED';
+    this.log('error', 'failed', reason);
+    this.#auditTrail?.append({ event: 'failed', reason }).catch(() => {}); // it is the log that failed
   }
 
   /** Wipes all keys. */

@@ -21,7 +21,9 @@ describe('serve', () => {
       socketPath: 'h.sock',
       lmk: { from: 'passphrase', file: 'p' },
       tls: undefined,
+      hostsFile: undefined,
       keyLengthHiding: true,
+      faults: [],
       logLevel: 'info',
     });
   });
@@ -54,6 +56,12 @@ describe('serve', () => {
     ['a port that is none', [...live, ...tls, '--tls-port', '65536'], /0 to 65535/],
     ['a port that is no number', [...live, ...tls, '--tls-port', '1e3'], /0 to 65535/],
     ['a log level that is none', [...live, '--log-level', 'all'], /expected debug/],
+    ['a fault in a live HSM', [...live, '--inject-fault', 'log-full'], /needs --test-lmk/],
+    [
+      'a fault that is none',
+      ['--state', 's', '--socket', 'h', '--test-lmk', '--inject-fault', 'x'],
+      /expected self-test/,
+    ],
     ['an unknown option', [...live, '--insecure'], /--insecure/],
     ['an argument without option', [...live, 'x'], /x/],
   ])('refuses %s', (_, args, reason) => {

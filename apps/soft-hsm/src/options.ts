@@ -13,8 +13,10 @@ export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphr
   --tls-port N              listen on TLS 1.3 too (0: any port), with these three:
   --tls-cert F --tls-key F --tls-ca F   certificate and key of this HSM, and the CA of its hosts; PEM
   --tls-host HOST           address to listen on, default 127.0.0.1
+  --hosts FILE              who may use this HSM and for what, JSON; all others are refused
   --no-key-length-hiding    TR-31 blocks as short as the key, as a payShield writes them
-  --log-level LEVEL         debug, info (default), warn or error`;
+  --log-level LEVEL         debug, info (default), warn or error
+  --inject-fault FAULT      with --test-lmk, to see it fail: self-test, noise-stuck or log-full`;
 
 export interface TlsOptions {
   host: string;
@@ -29,9 +31,16 @@ export interface ServeOptions {
   socketPath: string;
   lmk: { from: 'passphrase'; file: string } | { from: 'test'; algorithm: 'AES' | 'TDES' };
   tls: TlsOptions | undefined;
+  /** List of the hosts; `undefined`: whoever gets through to a socket. */
+  hostsFile: string | undefined;
   keyLengthHiding: boolean;
   logLevel: LogLevel;
+  faults: readonly Fault[];
 }
+
+/** What can be made to fail on request, never with a live LMK. */
+const faults = ['self-test', 'noise-stuck', 'log-full'] as const;
+export type Fault = (typeof faults)[number];
 
 export interface VerifyLogOptions {
   logFile: string;
@@ -51,6 +60,8 @@ export function parseServeOptions(args: string[]): ServeOptions {
     'tls-key': { type: 'string' },
     'tls-ca': { type: 'string' },
     'tls-host': { type: 'string', default: '127.0.0.1' },
+    hosts: { type: 'string' },
+    'inject-fault': { type: 'string', multiple: true, default: [] },
     'no-key-length-hiding': { type: 'boolean', default: false },
     'log-level': { type: 'string', default: 'info' },
   });
@@ -72,8 +83,10 @@ export function parseServeOptions(args: string[]): ServeOptions {
             keyFile: required(values['tls-key'], '--tls-key'),
             caFile: required(values['tls-ca'], '--tls-ca'),
           },
+    hostsFile: values.hosts,
     keyLengthHiding: !values['no-key-length-hiding'],
     logLevel: logLevel as LogLevel,
+    faults: readFaults(values['inject-fault'], values['test-lmk'] ?? false),
   };
 }
 
@@ -93,6 +106,16 @@ function lmkOptions(passphraseFile: string | undefined, test: boolean, tdes: boo
   return passphraseFile === undefined
     ? { from: 'test', algorithm: tdes ? 'TDES' : 'AES' }
     : { from: 'passphrase', file: passphraseFile };
+}
+
+function readFaults(names: readonly string[], testLmk: boolean): Fault[] {
+  const unknown = names.find((name) => !(faults as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new SoftHsmError('SOFT_HSM_USAGE', `--inject-fault ${unknown}: expected ${faults.join(', ')}`);
+  }
+  if (names.length > 0 && !testLmk)
+    throw new SoftHsmError('SOFT_HSM_USAGE', '--inject-fault needs --test-lmk');
+  return names as Fault[];
 }
 
 function portNumber(text: string): number {

@@ -2,17 +2,22 @@ import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { SoftHsmError } from './errors.ts';
 import { firmware } from './firmware.ts';
+import { readHostList } from './hosts/host-list.ts';
 import { SoftHsm } from './hsm.ts';
 import type { Log, LogFields } from './log.ts';
 import { Machine } from './machine.ts';
 import { manage } from './management/commands.ts';
 import { serveManagement } from './management/server.ts';
 import type { ServeOptions, TlsOptions } from './options.ts';
-import { createRandom } from './random/random-source.ts';
-import { openStateFolder } from './state/state-folder.ts';
+import { openEntropy } from './random/entropy.ts';
+import { createRandom, type EntropySource } from './random/random-source.ts';
+import { failedSelfTests, selfTests } from './self-test/self-tests.ts';
+import { openStateFolder, type StateFolder } from './state/state-folder.ts';
 import { type Unlocked, unlock } from './unlock.ts';
 import { serveConnection } from './wire/connection.ts';
-import { addressOf, type Host, listenOnTls, listenOnUnixSocket, type OnHost } from './wire/listener.ts';
+import { addressOf, listenOnTls, listenOnUnixSocket, type OnConnection } from './wire/listener.ts';
+
+const selfTestPeriodMs = 86_400_000;
 
 /** A soft HSM that serves its hosts. */
 export interface RunningHsm {
@@ -20,42 +25,45 @@ export interface RunningHsm {
   stop(): Promise<void>;
 }
 
-/** Starts the HSM. Throws SoftHsmError with one sentence for the operator, and then leaves nothing open. */
+/**
+ * Starts the HSM. One whose self-tests or noise sources fail serves in state FAILED, so that it can say so. Throws
+ * SoftHsmError with one sentence for the operator for everything else, and then leaves nothing open.
+ */
 export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm> {
   const folder = openStateFolder(options.stateFolder);
-  const machine = new Machine({
-    random: createRandom(),
-    settings: { keyLengthHiding: options.keyLengthHiding },
-    now: () => new Date(),
-    tlsPort: options.tls !== undefined,
-  });
-  const softHsm = new SoftHsm(machine, log);
+  const machine = createMachine(options, log);
+  const softHsm = new SoftHsm(machine);
   const sockets = new Set<Socket>();
   const servers: Server[] = [];
+  const selfTestTimer = setInterval(() => testItself(machine, options), selfTestPeriodMs).unref();
   let unlocked: Unlocked | undefined;
 
-  const onManager: OnHost = (socket) => {
+  const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
+  };
+  const onManager: OnConnection = (socket) => {
+    keep(socket);
     serveManagement(socket, (message) => manage(machine, message), log);
   };
-  const onHost: OnHost = (socket, host) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    serveHost(socket, host, softHsm, log);
+  const onHost: OnConnection = (socket, id) => {
+    keep(socket);
+    serveHost(socket, id, machine, softHsm);
   };
   const stop = async () => {
+    clearInterval(selfTestTimer);
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     for (const socket of sockets) socket.destroy();
     await Promise.all(closed);
-    await unlocked?.auditLog.close();
+    await unlocked?.auditLog.close().catch(() => {}); // it may be what has failed
     machine.lock();
   };
 
   try {
     // The management socket comes first: whoever listens on it has the folder for itself.
     servers.push(await listenOnUnixSocket(folder.managementSocket, onManager));
-    unlocked = await unlock(machine, options.lmk, folder);
+    testItself(machine, options);
+    if (machine.state !== 'FAILED') unlocked = await unlock(machine, options.lmk, logPlace(folder, options));
     servers.push(await listenOnUnixSocket(options.socketPath, onHost));
     const tls = options.tls && (await listenOnTls(options.tls, readTlsIdentity(options.tls), onHost));
     if (tls) servers.push(tls);
@@ -63,8 +71,9 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
       socket: options.socketPath,
       tls: tls && addressOf(tls),
       managementSocket: folder.managementSocket,
+      state: machine.state,
       firmware,
-      checkpointKey: unlocked.checkpointKey,
+      checkpointKey: unlocked?.checkpointKey,
       ...lmkFields(machine),
     });
   } catch (error) {
@@ -79,18 +88,56 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
   };
 }
 
-function serveHost(socket: Socket, host: Host, softHsm: SoftHsm, log: Log): void {
-  log('info', 'connected', 'a host has connected', { host: host.id });
+function createMachine(options: ServeOptions, log: Log): Machine {
+  const hostList = options.hostsFile === undefined ? undefined : readHostList(options.hostsFile);
+  const reportNoise = (source: string) =>
+    log('error', 'noise', `the noise source fails its health tests: ${source}`);
+  const stuck: EntropySource = (lengthBytes) => Buffer.alloc(lengthBytes);
+  const entropy = options.faults.includes('noise-stuck')
+    ? openEntropy(reportNoise, { 'operating system': stuck, 'raw noise': undefined })
+    : openEntropy(reportNoise);
+  return new Machine({
+    random: createRandom(entropy),
+    settings: { keyLengthHiding: options.keyLengthHiding },
+    now: () => new Date(),
+    tlsPort: options.tls !== undefined,
+    hostList,
+    log,
+  });
+}
+
+/** Known-answer tests and a random number: at the start, and every day. */
+function testItself(machine: Machine, { faults }: ServeOptions): void {
+  const noise = { name: 'noise sources', passes: () => machine.random(1).length === 1 };
+  const injected = faults.includes('self-test') ? [{ name: 'injected fault', passes: () => false }] : [];
+  const failed = failedSelfTests([...selfTests, noise, ...injected]);
+  if (failed.length > 0) machine.fail(`self-tests have failed: ${failed.join(', ')}`);
+}
+
+/** The folder's files, or for the injected fault a log that takes no record. */
+function logPlace(folder: StateFolder, { faults }: ServeOptions): StateFolder {
+  return faults.includes('log-full') ? { ...folder, auditLog: '/dev/full' } : folder;
+}
+
+function serveHost(socket: Socket, id: string, machine: Machine, softHsm: SoftHsm): void {
+  const { hosts, log } = machine;
+  const host = hosts.get(id);
+  if (host === undefined) {
+    log('warn', 'unknown-host', 'a host that is not in the list is refused', { host: id });
+    socket.destroy();
+    return;
+  }
+  log('info', 'connected', 'a host has connected', { host: host.name });
   serveConnection(
     socket,
     (message) => softHsm.answer(message, host),
-    (reason) => log('info', 'disconnected', reason ?? 'the host has left', { host: host.id }),
+    (reason) => log('info', 'disconnected', reason ?? 'the host has left', { host: host.name }),
   );
 }
 
 function lmkFields({ lmks }: Machine): LogFields {
-  const { id, status, checkValue } = lmks.get(undefined);
-  return { lmkId: id, lmkStatus: status, lmkCheckValue: checkValue };
+  const [lmk] = lmks.all;
+  return lmk === undefined ? {} : { lmkId: lmk.id, lmkStatus: lmk.status, lmkCheckValue: lmk.checkValue };
 }
 
 function readTlsIdentity({ certFile, keyFile, caFile }: TlsOptions) {

@@ -88,21 +88,23 @@ export class AuditLog {
     return this.#head;
   }
 
-  /** Resolves when the record is on disk. `releasedKeys`: how many keys left the HSM by it. */
+  /**
+   * Resolves when the record is on disk. `releasedKeys`: how many keys left the HSM by it. A failure and the end are
+   * signed at once.
+   */
   append(entry: AuditEntry, releasedKeys = 0): Promise<void> {
     this.#collecting ??= this.#startBatch();
     const { lines, written } = this.#collecting;
     lines.push(this.#chain(entry, releasedKeys));
-    if (this.#head.seq - this.#head.checkpointSeq >= recordsPerCheckpoint) lines.push(this.#checkpoint());
+    const due = this.#head.seq - this.#head.checkpointSeq >= recordsPerCheckpoint;
+    if (due || entry.event === 'failed' || entry.event === 'shutdown') lines.push(this.#checkpoint());
     return written;
   }
 
   /** Signs the head and closes the file. */
   async close(): Promise<void> {
-    const written = this.append({ event: 'shutdown' });
-    this.#collecting?.lines.push(this.#checkpoint());
     try {
-      await written;
+      await this.append({ event: 'shutdown' });
     } finally {
       await this.#file.close();
     }

@@ -28,6 +28,7 @@ export type AuditEntry =
       result: string;
     }
   | { event: 'component'; keysOut: readonly string[] }
+  | { event: 'failed'; reason: string }
   | { event: 'recovered'; droppedBytes: number }
   | { event: 'shutdown' };
 
@@ -68,6 +69,7 @@ const events: readonly AuditRecord['event'][] = [
   'checkpoint',
   'command',
   'component',
+  'failed',
   'recovered',
   'shutdown',
 ];

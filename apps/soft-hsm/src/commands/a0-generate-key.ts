@@ -47,7 +47,7 @@ export const a0: Command = {
     const versionId = exporting && readTr31Version(fields);
 
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const bdk = derivation && scope.openFor(bdkRule, lmk, derivation.bdkBlock);
       const exportKey = exporting && scope.openFor(exportKeyRule, lmk, exporting.keyBlock);
       requireKnownUsage(header.keyUsage, header.algorithm, header.modeOfUse);

@@ -34,7 +34,7 @@ export const a4: Command = {
     const optionalBlocks = readOptionalBlocks(fields, 8);
 
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const components = blocks.map((block) => scope.open(lmk, block));
       const [first] = components;
       const { header, algorithm } = first!;

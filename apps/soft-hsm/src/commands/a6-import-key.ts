@@ -35,7 +35,7 @@ export const a6: Command = {
         : undefined;
 
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const zmk = scope.openFor(importKeyRule, lmk, zmkBlock);
       const { header, key } =
         incoming.scheme === 'R' ? openTr31(zmk, incoming.block) : openKeyBlock(zmk.zmk, incoming.block);

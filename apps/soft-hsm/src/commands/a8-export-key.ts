@@ -25,7 +25,7 @@ export const a8: Command = {
     const versionId = readTr31Version(fields);
 
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const zmk = scope.openFor(exportKeyRule, lmk, zmkBlock);
       const { header, algorithm, key } = scope.open(lmk, keyBlock);
       if (isComponent(header.keyVersion)) throw new Refusal('A9', 'a key component is not exported');

@@ -44,7 +44,7 @@ export const b8: Command = {
     if (versionId === undefined) throw new Refusal('15', 'TR-31 version expected');
 
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const { header, algorithm, key } = scope.openFor(tr34KeyRule, lmk, keyBlock);
       const signingKey = scope.openPrivateKey('R', lmk, privateKeyBlock);
       requireExportable(header);

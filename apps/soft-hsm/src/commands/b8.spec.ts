@@ -17,7 +17,7 @@ import { loadTestLmk } from '../lmk/test-lmks.ts';
  * libs/hsm-client.
  */
 
-const { lmk } = loadTestLmk('AES');
+const lmk = loadTestLmk('AES');
 const bytes = (...parts: (string | Uint8Array)[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)));
 const usual: Omit<ThalesHeader, 'keyUsage' | 'algorithm' | 'modeOfUse'> = {

@@ -26,7 +26,7 @@ export const bu: Command = {
     const lmkId = readLmkId(fields);
 
     return (scope) => {
-      const { algorithm, key } = scope.open(scope.hsm.lmks.get(lmkId), keyBlock);
+      const { algorithm, key } = scope.open(scope.lmk(lmkId), keyBlock);
       return answer(checkValueHex(algorithm, key));
     };
   },

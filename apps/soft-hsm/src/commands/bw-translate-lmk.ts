@@ -30,7 +30,7 @@ export const bw: Command = {
     }
 
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const { header, key } = openKeyBlock(scope.hsm.lmks.old(lmk.id), keyBlock);
       scope.keysIn.push(fingerprintOf(keyBlock));
       try {

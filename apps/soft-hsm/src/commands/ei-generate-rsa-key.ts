@@ -43,7 +43,7 @@ export const ei: Command = {
     if (fields.takes('&')) fields.literal('N', 'exportability', 'AA');
 
     return async (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       if (lmk.algorithm === 'TDES-3' && bits > mostBitsUnderTdesLmk) {
         throw new Refusal('48', `a modulus of ${bits} bits needs an AES LMK`);
       }

@@ -31,7 +31,7 @@ export const eo: Command = {
 
     return (scope) => {
       const header = { keyUsage: '02', algorithm, modeOfUse, keyVersion, exportability, optionalBlocks };
-      return answer(scope.wrapBinaryUnderLmk(scope.hsm.lmks.get(lmkId), header, publicKey));
+      return answer(scope.wrapBinaryUnderLmk(scope.lmk(lmkId), header, publicKey));
     };
   },
 };

@@ -21,7 +21,7 @@ export const ew: Command = {
     const lmkId = readLmkId(fields);
 
     return (scope) => {
-      const privateKey = scope.openPrivateKey(algorithm, scope.hsm.lmks.get(lmkId), keyBlock);
+      const privateKey = scope.openPrivateKey(algorithm, scope.lmk(lmkId), keyBlock);
       return new Promise((resolve, reject) => {
         sign(hash, data, privateKey, (error, signature) => {
           if (error) return reject(new Refusal('49', 'the private key does not sign'));

@@ -26,7 +26,7 @@ export const ey: Command = {
     const lmkId = readLmkId(fields);
 
     return (scope) => {
-      const der = scope.openBinary(verifyingKeyRule(algorithm), scope.hsm.lmks.get(lmkId), keyBlock);
+      const der = scope.openBinary(verifyingKeyRule(algorithm), scope.lmk(lmkId), keyBlock);
       if (!verify(hash, data, importPublicKey(algorithm, der), signature)) {
         throw new Refusal('02', 'the signature does not verify');
       }

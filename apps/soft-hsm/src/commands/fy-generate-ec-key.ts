@@ -27,7 +27,7 @@ export const fy: Command = {
     const optionalBlocks = readOptionalBlocks(fields, 8);
 
     return async (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const { publicKey, privateKey } = await generateEcKeyPair(curve);
       try {
         const header = {

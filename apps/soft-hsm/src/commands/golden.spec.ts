@@ -14,7 +14,7 @@ import { loadTestLmk } from '../lmk/test-lmks.ts';
 
 const aesHsm = (options: InProcessOptions = {}) => new InProcessHsm(options);
 const tdesHsm = (options: InProcessOptions = {}) =>
-  new InProcessHsm({ lmk: loadTestLmk('TDES').lmk, ...options });
+  new InProcessHsm({ lmk: loadTestLmk('TDES'), ...options });
 
 const { a0_mode_b, commands, framing, s_block_v0_rsa_private: rsa } = payshield;
 

@@ -30,7 +30,7 @@ export const gw: Command = {
     const lmkId = readLmkId(fields);
 
     return (scope) => {
-      const bdk = scope.openFor({ ...bdkRule, algorithms: 'T' }, scope.hsm.lmks.get(lmkId), bdkBlock);
+      const bdk = scope.openFor({ ...bdkRule, algorithms: 'T' }, scope.lmk(lmkId), bdkBlock);
       const key = deriveDukptKey(bdk, ksn, { tdes: 'MAC_REQUEST', aes: 'MAC_GEN' });
       const padded = Buffer.alloc(Math.ceil(data.length / 8) * 8);
       padded.set(data);

@@ -39,7 +39,7 @@ export const m0: Command = {
     const data = readData(fields, input);
     const lmkId = readLmkId(fields);
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       return withCipher(scope, lmk, key, 'E', (cipher) => {
         const encrypted = encrypt(cipher, iv, data);
         return answer(nextIv(iv, encrypted), dataField(encrypted, output));
@@ -60,7 +60,7 @@ export const m2: Command = {
     const data = readData(fields, input);
     const lmkId = readLmkId(fields);
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       return withCipher(scope, lmk, key, 'D', (cipher) => {
         const clear = decrypt(cipher, iv, data);
         return answer(nextIv(iv, data), dataField(clear, output));
@@ -82,7 +82,7 @@ export const m4: Command = {
     const data = readData(fields, input);
     const lmkId = readLmkId(fields);
     return (scope) => {
-      const lmk = scope.hsm.lmks.get(lmkId);
+      const lmk = scope.lmk(lmkId);
       const clear = withCipher(scope, lmk, source, 'D', (cipher) => decrypt(cipher, sourceIv, data));
       try {
         return withCipher(scope, lmk, destination, 'E', (cipher) => {

@@ -109,7 +109,7 @@ function macOrState(
   const { algorithm, macDigits, keyBlock, last } = message;
   const { usages, letter } = macAlgorithms[algorithm];
   const rule = { role: 'MAC key', usages, algorithms: letter, modes };
-  const { key } = scope.openFor(rule, scope.hsm.lmks.get(lmkId), keyBlock);
+  const { key } = scope.openFor(rule, scope.lmk(lmkId), keyBlock);
   return last ? toHex(macOf(message, key)).slice(0, macDigits) : toHex(chain(message, key));
 }
 

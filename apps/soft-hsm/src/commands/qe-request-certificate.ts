@@ -38,7 +38,7 @@ export const qe: Command = {
 
     return (scope) => {
       const publicKey = importPublicKey(algorithm, publicKeyDer);
-      const privateKey = scope.openPrivateKey(algorithm, scope.hsm.lmks.get(lmkId), keyBlock);
+      const privateKey = scope.openPrivateKey(algorithm, scope.lmk(lmkId), keyBlock);
       if (!createPublicKey(privateKey).equals(publicKey)) {
         throw new Refusal('49', 'public and private key are not a pair');
       }

@@ -7,7 +7,7 @@ import { loadTestLmk } from '../lmk/test-lmks.ts';
 
 /** Every refusal of the key commands, one reason at a time: each request differs from a good one in one thing. */
 
-const { lmk } = loadTestLmk('AES');
+const lmk = loadTestLmk('AES');
 const keys = {
   bdk: Buffer.from(payshield.a0_mode_b.clear.bdk, 'hex'),
   a128: Buffer.from('00112233445566778899AABBCCDDEEFF', 'hex'),
@@ -203,7 +203,7 @@ describe('A0', () => {
   });
 
   test('BB: no AES key is made under the 3DES LMK', async () => {
-    const tdes = { lmk: loadTestLmk('TDES').lmk };
+    const tdes = { lmk: loadTestLmk('TDES') };
     expect(await codeOf('A00FFFS#K0A1N00E00', tdes)).toBe('BB');
     expect(await codeOf('A00FFFS#K0T3N00E00', tdes)).toBe('00');
   });
@@ -433,7 +433,7 @@ describe('EI, EW, EO, EY', () => {
   });
 
   test('48: the 3DES LMK is too weak for more than 2048 bits', async () => {
-    expect(await codeOf('EI0307201#0000', { lmk: loadTestLmk('TDES').lmk })).toBe('48');
+    expect(await codeOf('EI0307201#0000', { lmk: loadTestLmk('TDES') })).toBe('48');
   });
 
   test('a key pair signs and verifies, and every part of the requests is checked', async () => {

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { wipe } from '@openkdh/block-ciphers';
 import { type AsymmetricAlgorithm, importPrivateKey } from '../asymmetric/keys.ts';
+import type { Host } from '../hosts/host.ts';
 import { type KeyAlgorithm } from '../keys/algorithms.ts';
 import { type KeyRule, requireStrength, requireUse, signingKeyRule } from '../keys/key-rules.ts';
 import { makeBinaryKeyBlock, makeKeyBlock, type NewKeyBlock, openBinaryKeyBlock } from '../lmk/key-block.ts';
@@ -13,15 +14,25 @@ export class CommandScope {
   readonly hsm: Machine;
   readonly keysIn: string[] = [];
   readonly keysOut: string[] = [];
+  readonly #host: Host;
 
-  constructor(hsm: Machine) {
+  constructor(hsm: Machine, host: Host) {
     this.hsm = hsm;
+    this.#host = host;
+  }
+
+  /** The LMK that the command names, or the default. 13 for one that is not loaded, or not for this host. */
+  lmk(id: string | undefined): Lmk {
+    const lmk = this.hsm.lmks.get(id);
+    this.#host.requireLmk(lmk.id);
+    return lmk;
   }
 
   /** Opens a key block whatever its key is for. The key belongs to the cache: use it at once, do not wipe it. */
   open(lmk: Lmk, block: string): WorkingKey {
     const key = this.hsm.keys.open(lmk, block);
     this.keysIn.push(key.fingerprint);
+    this.#host.requireUsage(key.header.keyUsage);
     return key;
   }
 
@@ -37,6 +48,7 @@ export class CommandScope {
     const { header, key } = openBinaryKeyBlock(lmk, block);
     this.keysIn.push(fingerprintOf(block));
     try {
+      this.#host.requireUsage(header.keyUsage);
       requireUse(header, rule);
       return key;
     } catch (error) {
@@ -57,12 +69,14 @@ export class CommandScope {
 
   /** `key` as a new key block under the LMK, with its tag. Refuses with BB a key that is stronger than the LMK. */
   wrapUnderLmk(lmk: Lmk, header: NewKeyBlock, algorithm: KeyAlgorithm, key: Uint8Array): string {
+    this.#host.requireUsage(header.keyUsage);
     requireStrength(lmk, algorithm);
     return this.released('S', makeKeyBlock(lmk, header, key, this.hsm.random));
   }
 
   /** `der` as a new key block with a binary body, with its tag. */
   wrapBinaryUnderLmk(lmk: Lmk, header: NewKeyBlock, der: Uint8Array): Uint8Array {
+    this.#host.requireUsage(header.keyUsage);
     const block = makeBinaryKeyBlock(lmk, header, der, this.hsm.random);
     this.keysOut.push(fingerprintOf(block));
     return Buffer.concat([Buffer.from('S', 'latin1'), block]);

@@ -53,7 +53,7 @@ export const jk: Command = {
   name: 'instantaneous status',
   audited: false,
   prepare: () => (scope) => {
-    const { lmks, now, tlsPort } = scope.hsm;
+    const { lmks, now, tlsPort, hosts } = scope.hsm;
     const stamp = now().toISOString();
     const date = stamp.slice(2, 10).replaceAll('-', '');
     const time = stamp.slice(11, 19).replaceAll(':', '');
@@ -73,7 +73,8 @@ export const jk: Command = {
       lmks.hasOld ? '01' : '00', // old LMKs
       lmks.all.map(lmkStatus).join('\x14'),
       '\x15',
-      '00', // fraud detection: no limit exceeded, no PIN attack
+      hosts.anyLocked ? '1' : '0', // fraud detection: a limit is exceeded
+      '0', // and PIN attacks: there are none without PIN commands
     );
   },
 };

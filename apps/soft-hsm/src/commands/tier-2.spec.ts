@@ -19,8 +19,8 @@ import { loadTestLmk } from '../lmk/test-lmks.ts';
 
 const { m0_m2_m4, m6_m8, gw, gm, bw } = payshield.commands;
 const tdesHsm = (random?: ReturnType<typeof fixedRandom>) =>
-  new InProcessHsm({ lmk: loadTestLmk('TDES').lmk, ...(random && { random }) });
-const { lmk } = loadTestLmk('AES');
+  new InProcessHsm({ lmk: loadTestLmk('TDES'), ...(random && { random }) });
+const lmk = loadTestLmk('AES');
 const bytes = (...parts: (string | Uint8Array)[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part)));
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex').toUpperCase();
@@ -82,7 +82,7 @@ describe('ut-codec-payshield docs/examples.js', () => {
   test('BW: old and new LMK are the same one, the pad is another', async () => {
     const hsm = tdesHsm(fixedRandom(bw.pad));
     expect(await hsm.call(bw.request_ascii.slice(4))).toBe('BX33');
-    hsm.machine.lmks.loadOld(loadTestLmk('TDES').lmk);
+    hsm.machine.lmks.loadOld(loadTestLmk('TDES'));
     expect(await hsm.call(bw.request_ascii.slice(4))).toBe(bw.answer_ascii.slice(4));
     expect(await hsm.call('BS')).toBe('BT00');
     expect(await hsm.call(bw.request_ascii.slice(4))).toBe('BX33');

@@ -17,7 +17,7 @@ import {
   sealLmk,
   unsealLmk,
 } from './sealed-lmk.ts';
-import { loadTestLmk } from './test-lmks.ts';
+import { loadTestLmk, testLmkKeys } from './test-lmks.ts';
 
 /** Id of the live LMK. */
 const liveLmkId = '00';
@@ -54,9 +54,14 @@ export async function openLmk(
         `${folder.path} holds a live LMK; a test LMK needs its own folder`,
       );
     }
-    const { lmk, key } = loadTestLmk(options.algorithm);
-    const { lmk: oldLmk } = loadTestLmk(options.algorithm);
-    return { lmk, oldLmk, key, sealedBootCounter: undefined, seal() {}, close() {} };
+    return {
+      lmk: loadTestLmk(options.algorithm),
+      oldLmk: loadTestLmk(options.algorithm),
+      key: testLmkKeys[options.algorithm],
+      sealedBootCounter: undefined,
+      seal() {},
+      close() {},
+    };
   }
 
   const sealed = existsSync(folder.sealedLmk)

@@ -73,7 +73,7 @@ const managementCommands: Readonly<Record<string, ManagementCommand>> = {
       optionalBlocks: [],
     };
     requireKnownUsage(header.keyUsage, header.algorithm, header.modeOfUse);
-    const scope = new CommandScope(machine);
+    const scope = new CommandScope(machine, machine.hosts.console);
     const keyBlock = scope.wrapUnderLmk(machine.lmks.get(undefined), header, algorithm, payload);
     await machine.auditTrail!.append({ event: 'component', keysOut: scope.keysOut });
     return { line: { keyBlock, kcv: checkValueHex(algorithm, payload) } };

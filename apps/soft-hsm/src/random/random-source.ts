@@ -27,11 +27,12 @@ export function createRandom(entropy: EntropySource = randomBytes, now: () => nu
   let used = poolBytes;
   let poolsSinceSeed = 0;
   let seededAt = now();
-  const drbg = withSeed(entropy, (seed) => new HmacDrbg(seed, entropy(nonceBytes), personalization));
+  let drbg: HmacDrbg | undefined;
 
   const refill = () => {
-    if (poolsSinceSeed >= poolsPerSeed || now() - seededAt >= seedLifetimeMs) {
-      withSeed(entropy, (seed) => drbg.reseed(seed));
+    const due = poolsSinceSeed >= poolsPerSeed || now() - seededAt >= seedLifetimeMs;
+    if (drbg === undefined || due) {
+      drbg = seeded(drbg, entropy);
       poolsSinceSeed = 0;
       seededAt = now();
     }
@@ -54,10 +55,13 @@ export function createRandom(entropy: EntropySource = randomBytes, now: () => nu
   };
 }
 
-function withSeed<T>(entropy: EntropySource, use: (seed: Uint8Array) => T): T {
+/** A new generator, or `drbg` with a new seed. */
+function seeded(drbg: HmacDrbg | undefined, entropy: EntropySource): HmacDrbg {
   const seed = entropy(entropyBytes);
   try {
-    return use(seed);
+    if (drbg === undefined) return new HmacDrbg(seed, entropy(nonceBytes), personalization);
+    drbg.reseed(seed);
+    return drbg;
   } finally {
     wipe(seed);
   }

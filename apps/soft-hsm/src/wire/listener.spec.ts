@@ -13,9 +13,9 @@ afterEach(() => {
 const newFolder = () => mkdtempSync(join(tmpdir(), 'listener-')); // mode 0700
 
 async function listen(path: string): Promise<Server> {
-  const server = await listenOnUnixSocket(path, (socket, host) => {
+  const server = await listenOnUnixSocket(path, (socket, id) => {
     socket.on('error', () => {}); // the probe for a stale socket hangs up at once
-    socket.end(host.id);
+    socket.end(id);
   });
   servers.push(server);
   return server;

@@ -5,13 +5,8 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { SoftHsmError } from '../errors.ts';
 import { requirePrivateFolder } from '../state/state-folder.ts';
 
-/** Who is at the other end. */
-export interface Host {
-  /** SHA-256 fingerprint of the client certificate, upper-case hex; `local` on the unix socket. */
-  id: string;
-}
-
-export type OnHost = (socket: Socket, host: Host) => void;
+/** Takes a new connection. `id`: SHA-256 fingerprint of the client certificate, or `local` on a unix socket. */
+export type OnConnection = (socket: Socket, id: string) => void;
 
 /** `sun_path` of Linux holds 108 bytes with the closing zero. */
 const maxPathBytes = 107;
@@ -27,13 +22,13 @@ export interface TlsIdentity {
  * Listens on a unix socket for hosts on this machine. The folder must be private: who can enter it is a host.
  * A socket that a killed process left behind is replaced; one that answers is not.
  */
-export async function listenOnUnixSocket(path: string, onHost: OnHost): Promise<Server> {
+export async function listenOnUnixSocket(path: string, onConnection: OnConnection): Promise<Server> {
   if (Buffer.byteLength(path) > maxPathBytes) {
     throw new SoftHsmError('SOFT_HSM_ADDRESS', `socket path is longer than ${maxPathBytes} bytes: ${path}`);
   }
   requirePrivateFolder(dirname(path));
   await removeStaleSocket(path);
-  const server = createServer({ allowHalfOpen: true }, (socket) => onHost(socket, { id: 'local' }));
+  const server = createServer({ allowHalfOpen: true }, (socket) => onConnection(socket, 'local'));
   await listening(server, () => server.listen(path));
   chmodSync(path, 0o600);
   return server;
@@ -43,13 +38,13 @@ export async function listenOnUnixSocket(path: string, onHost: OnHost): Promise<
 export async function listenOnTls(
   { host, port }: { host: string; port: number },
   identity: TlsIdentity,
-  onHost: OnHost,
+  onConnection: OnConnection,
 ): Promise<Server> {
   const server = createTlsServer(
     { ...identity, minVersion: 'TLSv1.3', requestCert: true, rejectUnauthorized: true, allowHalfOpen: true },
     (socket: TLSSocket) => {
       const { fingerprint256 } = socket.getPeerCertificate();
-      onHost(socket, { id: fingerprint256.replaceAll(':', '') });
+      onConnection(socket, fingerprint256.replaceAll(':', ''));
     },
   );
   await listening(server, () => server.listen(port, host));
