@@ -1,0 +1,29 @@
+import type { Command } from './command.ts';
+import { ik } from './dukpt/ik.ts';
+import { key } from './dukpt/key.ts';
+import { next } from './dukpt/next.ts';
+import { state } from './dukpt/state.ts';
+import { kcv } from './kcv.ts';
+import { check } from './keyblock/check.ts';
+import { decode } from './keyblock/decode.ts';
+import { unwrap } from './keyblock/unwrap.ts';
+import { wrap } from './keyblock/wrap.ts';
+import { open } from './tr34/open.ts';
+import { show } from './tr34/show.ts';
+import { verify } from './tr34/verify.ts';
+
+/** Every command, in the order of the usage text. */
+export const commands: readonly Command[] = [
+  decode,
+  check,
+  wrap,
+  unwrap,
+  ik,
+  key,
+  next,
+  state,
+  show,
+  verify,
+  open,
+  kcv,
+];
