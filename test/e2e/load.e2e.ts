@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { TransferPage } from '../../apps/kdh-server/src/audit/transfers.schemas.ts';
+import type { Load } from '../../apps/kdh-server/src/loads/loads.schemas.ts';
 import { expectInvariants, heldKeys } from '../support/history.ts';
 import { Stack } from '../support/stack.ts';
 
@@ -213,6 +214,37 @@ describe('a fleet gets its keys', () => {
     } finally {
       await client.end();
     }
+  });
+
+  test('a batch gives every terminal a further load, or none of them', async () => {
+    const serials = ['SIM-000001', 'SIM-000002'];
+    const terminals = await Promise.all(
+      serials.map(
+        async (serial) => (await stack.api.get<{ id: string }[]>(`/terminals?serial=${serial}`))[0]!.id,
+      ),
+    );
+    const reason = 'new BDK';
+    const loads = await stack.api.post<Load[]>('/loads/batch', { terminalIds: terminals, reason });
+    expect(new Set(loads.map((load) => load.terminalId))).toEqual(new Set(terminals));
+    await stack.until('both are confirmed', async () => {
+      const now = await Promise.all(loads.map(({ id }) => stack.api.get<Load>(`/loads/${id}`)));
+      return now.every(({ attempts }) => attempts[0]!.state === 'CONFIRMED');
+    });
+
+    const unknown = '0197fa2c-0000-7000-8000-000000000001';
+    const refused = stack.api.post('/loads/batch', { terminalIds: [...terminals, unknown], reason });
+    await expect(refused).rejects.toThrow(`404: no terminal has the id ${unknown}`);
+    const page = (await (await get('/transfers?terminal=SIM-000001')).json()) as TransferPage;
+    expect(page.transfers.map((t) => [t.attemptNumber, t.reason])).toEqual([
+      [3, reason],
+      [2, null],
+      [1, null],
+    ]);
+    await stack.until('the oracle is written again', () => {
+      const pin = page.transfers[0]!.keys.find((key) => key.slot === 'PIN');
+      return heldKeys(join(stack.folder, 'oracle.jsonl')).some((key) => key.ksn === pin?.ksn);
+    });
+    await expectInvariants(stack.databaseUrl, heldKeys(join(stack.folder, 'oracle.jsonl')));
   });
 
   test('logs carry the attempt and no key block', () => {

@@ -317,6 +317,13 @@ describe('what is refused', () => {
         404,
         'TERMINAL_UNKNOWN',
       ],
+      [
+        '/loads/batch',
+        'a terminal twice',
+        { terminalIds: Array(2).fill('0197fa2c-0000-7000-8000-000000000001'), reason: 'test' },
+        400,
+        'VALIDATION',
+      ],
       ['/terminals/nonsense/revoke', 'no id', { reason: 'test' }, 400, 'VALIDATION'],
       ['/nowhere', 'no such path', {}, 404, 'NOT_FOUND'],
     ])('%s: %s', async (path, _, body, status, code) => {

@@ -3,7 +3,15 @@ import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nest
 import { uuidParam } from '../http/parameters.ts';
 import { CurrentOperator } from '../operators/operator.guard.ts';
 import type { Operator } from '../operators/operators.ts';
-import { type CreateLoad, createLoadSchema, type Load, loadSchema } from './loads.schemas.ts';
+import {
+  type CreateLoad,
+  type CreateLoads,
+  createLoadSchema,
+  createLoadsSchema,
+  type Load,
+  loadSchema,
+  loadsSchema,
+} from './loads.schemas.ts';
 import { LoadsService } from './loads.service.ts';
 
 @ApiTags('Key loads')
@@ -14,11 +22,22 @@ export class LoadsController {
 
   @Post()
   @ApiCreatedResponse({ standardSchema: loadSchema })
-  create(
-    @Body({ schema: createLoadSchema }) body: CreateLoad,
+  async create(
+    @Body({ schema: createLoadSchema }) { terminalId, reason }: CreateLoad,
     @CurrentOperator() by: Operator,
   ): Promise<Load> {
-    return this.loads.create(body, by);
+    const [load] = await this.loads.create([terminalId], reason, by);
+    return load as Load;
+  }
+
+  /** Up to a thousand terminals at once, in one transaction: every one gets its load, or none does. */
+  @Post('batch')
+  @ApiCreatedResponse({ standardSchema: loadsSchema })
+  createBatch(
+    @Body({ schema: createLoadsSchema }) { terminalIds, reason }: CreateLoads,
+    @CurrentOperator() by: Operator,
+  ): Promise<Load[]> {
+    return this.loads.create(terminalIds, reason, by);
   }
 
   @Get(':id')

@@ -1,13 +1,27 @@
 import { z } from 'zod';
 import { attemptStates } from './attempt.ts';
 
-export const createLoadSchema = z
-  .strictObject({
-    terminalId: z.uuid(),
-    reason: z.string().trim().min(3).max(500).describe('Why a further load is needed; part of the history'),
-  })
-  .meta({ id: 'CreateLoad' });
+const reason = z
+  .string()
+  .trim()
+  .min(3)
+  .max(500)
+  .describe('Why a further load is needed; part of the history');
+
+export const createLoadSchema = z.strictObject({ terminalId: z.uuid(), reason }).meta({ id: 'CreateLoad' });
 export type CreateLoad = z.infer<typeof createLoadSchema>;
+
+export const createLoadsSchema = z
+  .strictObject({
+    terminalIds: z
+      .array(z.uuid())
+      .min(1)
+      .max(1000)
+      .refine((ids) => new Set(ids).size === ids.length, { error: 'expected each terminal once' }),
+    reason,
+  })
+  .meta({ id: 'CreateLoads' });
+export type CreateLoads = z.infer<typeof createLoadsSchema>;
 
 export const loadSchema = z
   .object({
@@ -25,3 +39,5 @@ export const loadSchema = z
   })
   .meta({ id: 'Load' });
 export type Load = z.infer<typeof loadSchema>;
+
+export const loadsSchema = z.array(loadSchema).meta({ id: 'Loads' });
