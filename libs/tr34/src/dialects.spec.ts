@@ -233,6 +233,15 @@ test('aws: content that fills its last block, without padding', async () => {
   expect(await refusal(() => open(token, 'ibm-cca'))).toBe('TR34_DIALECT');
 });
 
+test('aws: either signature algorithm is read where the dialect is named', async () => {
+  const token = Buffer.from(await makeKeyToken({ ...order, dialect: 'aws' }, kdhSigner, randomBytes));
+  // rsaEncryption, NULL, before the signature of 256 bytes; sha256WithRSAEncryption differs in the last octet.
+  const at = token.lastIndexOf(Buffer.from('2A864886F70D0101010500', 'hex'));
+  token[at + 8] = 0x0b;
+  expect(await open(token, 'aws')).toMatchObject({ key, dialect: 'aws' });
+  expect(await refusal(() => open(token))).toBe('TR34_DIALECT');
+});
+
 test('a dialect is data: what it writes, it reads', () => {
   for (const { writes, reads } of Object.values(dialects)) {
     expect(reads).toEqual(expect.arrayContaining([...writes]));

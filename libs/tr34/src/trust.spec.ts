@@ -232,7 +232,7 @@ describe('credential tokens', () => {
     expect(accepted.token.issuers).toHaveLength(2);
   });
 
-  test('CT_KRD with two terminals, with none, with a signer', async () => {
+  test('CT_KRD with two terminals, with none', async () => {
     const two = buildKrdCredentialToken(krd, [certificates.otherKrd]);
     expect(await refusal(() => acceptKrdCredential(two, trust))).toBe('TR34_MALFORMED');
     expect(await refusal(() => acceptKrdCredential(buildKrdCredentialToken(krdCa), trust))).toBe(
