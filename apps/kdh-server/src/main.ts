@@ -1,7 +1,10 @@
 import 'reflect-metadata';
+import type { Hsm } from '@openkdh/hsm-client';
 import { createApp } from './app.ts';
 import { loadConfig } from './config/config.ts';
 import { migrate } from './database/migrate.ts';
+import { armFailpoints } from './failpoints.ts';
+import { HSM } from './hsm/hsm.ts';
 import { JsonLog } from './log.ts';
 import { TerminalListener } from './sessions/terminal-listener.ts';
 
@@ -20,6 +23,10 @@ async function serve(): Promise<void> {
   const applied = await migrate(config.KDH_DATABASE_URL);
   if (applied.length > 0) log.log({ event: 'database.migrated', migrations: applied }, 'Main');
   const app = await createApp(config, log);
+  if (config.KDH_FAILPOINTS) {
+    armFailpoints(config.KDH_FAILPOINTS, (await app.get<Hsm>(HSM).diagnostics()).lmkCheckValue);
+    log.warn({ event: 'failpoints.armed', msg: config.KDH_FAILPOINTS }, 'Main');
+  }
   await app.listen(config.KDH_HTTP_PORT, config.KDH_HTTP_HOST);
   log.log(
     {

@@ -35,6 +35,8 @@ const configSchema = z
       .int()
       .min(60)
       .default(7 * 24 * 3600),
+    /** For tests; see failpoints.ts. */
+    KDH_FAILPOINTS: z.string().min(1).optional(),
   })
   .refine((c) => loopback.has(c.KDH_HTTP_HOST) || (c.KDH_HTTP_TLS_CERT && c.KDH_HTTP_TLS_KEY), {
     message:

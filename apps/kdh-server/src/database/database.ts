@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.ts';
+import { type FailpointName, failpoint } from '../failpoints.ts';
 import { refuseUnsafeDatabase } from './boot-checks.ts';
 import { openDataSource } from './data-source.ts';
 
@@ -53,7 +54,8 @@ export class Database implements Sql, OnApplicationShutdown {
     action(); // outside a transaction every statement has committed when it returns
   }
 
-  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  /** `commitPoint` names its commit for tests that crash there. */
+  async transaction<T>(work: (sql: Sql) => Promise<T>, commitPoint?: FailpointName): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
     // A connection that dies while it is ours tells so by an event as well; without a listener that ends the process.
@@ -69,7 +71,8 @@ export class Database implements Sql, OnApplicationShutdown {
           (await client.query(text, parameters)).rows as Row[],
         afterCommit: (action) => committed.push(action),
       });
-      await client.query('commit');
+      const commit = () => client.query('commit');
+      await (commitPoint ? failpoint(commitPoint, commit) : commit());
       for (const action of committed) action();
       return result;
     } catch (error) {

@@ -78,7 +78,7 @@ export class BdksService {
       const type = state === 'FROZEN' ? 'bdk.frozen' : 'bdk.released';
       await appendAuditEvents(sql, [{ type, actor: `operator:${by.name}`, body: { id, reason } }]);
       return bdk;
-    });
+    }, 'freeze.commit');
   }
 
   private generate({ algorithm }: CreateBdk): Promise<WrappedKey> {

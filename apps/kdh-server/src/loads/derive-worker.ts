@@ -7,6 +7,7 @@ import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { groupRows } from '../database/rows.ts';
 import { signal } from '../database/signals.ts';
+import { failpoint } from '../failpoints.ts';
 import { HSM } from '../hsm/hsm.ts';
 import { derivationInput, ksnOptionalBlock } from '../keys/ksn.ts';
 import { reserveKsns } from '../keys/ksn-allocator.ts';
@@ -56,7 +57,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
-    this.queue.work((job) => this.handle(job));
+    this.queue.work((job) => failpoint('job.start', () => this.handle(job)));
   }
 
   /** A chunk that fails as a whole is worked attempt by attempt, so that one bad row cannot hold up its neighbours. */
@@ -84,7 +85,10 @@ export class DeriveWorker implements OnApplicationBootstrap {
     const wrapped = await Promise.all(
       attempts.map(async (attempt) => {
         try {
-          return { attempt, keys: await this.wrap(attempt, keys.get(attempt.id) ?? []) };
+          return {
+            attempt,
+            keys: await failpoint('hsm.request', () => this.wrap(attempt, keys.get(attempt.id) ?? [])),
+          };
         } catch (error) {
           return { attempt, error: error as Error };
         }
@@ -132,7 +136,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
           return { steps: [transition(attemptOf(a), 'reserveKsn')], actor: this.actor, body: { ksns } };
         }),
       ]);
-    });
+    }, 'ksn.reserve');
   }
 
   /** → DERIVING: the intent is committed before the HSM is asked, so that no key leaves it unrecorded (I3). */
@@ -158,7 +162,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
       return attempts
         .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]) }))
         .filter((a) => moved.has(a.id));
-    });
+    }, 'derive.intent');
   }
 
   private async wrap(attempt: ChunkAttempt, keys: ReservedKey[]): Promise<WrappedKey[]> {
@@ -272,7 +276,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
         'dispatchable',
         released.map(({ attempt }) => ({ attemptId: attempt.id, terminalId: attempt.terminalId })),
       );
-    });
+    }, 'wrap.store');
   }
 
   /** A refusal that will not change ends the attempt; anything else leaves it to the sweeper and a later worker. */

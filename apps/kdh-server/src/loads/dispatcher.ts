@@ -12,6 +12,7 @@ import { Database, type Sql } from '../database/database.ts';
 import { GroupCommit } from '../database/group-commit.ts';
 import { groupRows } from '../database/rows.ts';
 import { SignalListener } from '../database/signals.ts';
+import { failpoint } from '../failpoints.ts';
 import { type LiveSession, SessionRegistry } from '../sessions/session-registry.ts';
 import { transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -116,7 +117,7 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
   private async dispatch(attemptId: string, session: LiveSession): Promise<void> {
     try {
       const message = await this.commits.add({ attemptId, session });
-      if (message) session.send(message);
+      if (message) await failpoint('socket.write', async () => session.send(message));
     } catch (error) {
       this.logger.warn({ event: 'dispatch.delayed', attempt: attemptId, msg: (error as Error).message });
     }
@@ -125,7 +126,8 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
   private commit(items: Dispatch[]): Promise<(KdhMessage | undefined)[]> {
     return this.database.transaction(async (sql) => {
       const ids = items.map((item) => item.attemptId);
-      const rows = new Map((await readForDispatch(sql, ids)).map((row) => [row.id, row]));
+      const checked = await failpoint('precheck', () => readForDispatch(sql, ids));
+      const rows = new Map(checked.map((row) => [row.id, row]));
       const moves = items.map(({ attemptId, session }, index): Move | undefined => {
         const row = rows.get(attemptId);
         if (!row || ids.indexOf(attemptId) < index) return undefined; // a signal and a drain may meet here
@@ -152,7 +154,7 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
           ? messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session)
           : undefined,
       );
-    });
+    }, 'sent.commit');
   }
 }
 

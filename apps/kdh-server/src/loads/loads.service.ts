@@ -40,7 +40,7 @@ export class LoadsService {
           { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
         );
         return attempts.map(({ loadId }) => loadId);
-      });
+      }, 'outbox.insert');
       this.relay.wake();
       return await this.read(ids);
     } catch (error) {

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
+import { failpoint } from '../failpoints.ts';
 import { DERIVE_QUEUE, type DeriveQueue } from '../queue/queue.ts';
 
 /** Rows moved from the outbox to the queue in one transaction. */
@@ -74,8 +75,8 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
       const jobs = Array.from({ length: Math.ceil(attempts.length / size) }, (_, index) => ({
         attempts: attempts.slice(index * size, (index + 1) * size),
       }));
-      if (jobs.length > 0) await this.queue.add(jobs);
+      if (jobs.length > 0) await failpoint('queue.add', () => this.queue.add(jobs));
       return rows.length;
-    });
+    }, 'outbox.relay');
   }
 }

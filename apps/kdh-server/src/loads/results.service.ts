@@ -5,6 +5,7 @@ import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { GroupCommit } from '../database/group-commit.ts';
+import { failpoint } from '../failpoints.ts';
 import type { LiveSession } from '../sessions/session-registry.ts';
 import { after, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -46,7 +47,7 @@ export class ResultsService {
 
   /** `result`: its signature has been verified with the session's signing key. */
   async record(session: LiveSession, result: LoadResult): Promise<Judgement> {
-    const judgement = await this.commits.add({ session, result });
+    const judgement = await failpoint('result.received', () => this.commits.add({ session, result }));
     this.logger.log({
       event: 'result.recorded',
       attempt: result.attempt,
@@ -96,7 +97,7 @@ export class ResultsService {
         { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
       );
       return settled.map(({ verdict }) => ({ verdict: verdict.kind, ack: ackOf(verdict) }));
-    });
+    }, 'confirm.commit');
   }
 }
 

@@ -61,7 +61,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   private async sweep(): Promise<void> {
     try {
-      const rows = await this.database.transaction((sql) => this.act(sql));
+      const rows = await this.database.transaction((sql) => this.act(sql), 'sweep.commit');
       if (rows.length === 0) return;
       this.relay.wake();
       for (const row of rows.filter((r) => r.state === 'SENT')) this.ask(row);

@@ -23,7 +23,7 @@ export class UnknownOutcomes {
       if (!row || !allows(row.state, 'terminalDoesNotKnow')) return false;
       const step = transition(attemptOf(row), 'terminalDoesNotKnow');
       return (await applyMoves(sql, [{ steps: [step], actor: `terminal:${session.serial}` }])).has(attemptId);
-    });
+    }, 'unknown.resolve');
     if (moved) this.dispatcher.wake([{ attemptId, terminalId: session.terminalId }]);
   }
 }

@@ -83,7 +83,7 @@ export class Binding {
           body: prints,
         },
       ]);
-    });
+    }, 'bind.commit');
     return prints;
   }
 
@@ -134,7 +134,7 @@ export class Binding {
         { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
       );
       return { queued: true };
-    });
+    }, 'first-key.request');
   }
 
   /** By showing a new nonce the terminal says that it did not use the old one. */

@@ -91,7 +91,7 @@ export class SessionOpener {
         ...(opened.get(terminalId) as Omit<OpenedSession, 'unknown'>),
         unknown: unknown.get(terminalId) ?? [],
       }));
-    });
+    }, 'epoch.bump');
   }
 
   /** Other nodes let go of older sessions of these terminals; this node's registry does so by itself. */

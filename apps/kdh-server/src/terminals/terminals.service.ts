@@ -168,7 +168,7 @@ export class TerminalsService {
       ]);
       const [updated] = await sql.query<Terminal>(`select ${COLUMNS} from terminal t where t.id = $1`, [id]);
       return updated as Terminal;
-    });
+    }, 'revoke.commit');
   }
 
   /** The enrolment of this terminal with these very keys, if there was one. */

@@ -1,0 +1,81 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { armFailpoints, failpoint, failpointNames } from './failpoints.ts';
+
+const testLmk = '9D04A0';
+const nothing = 'sweep.commit:before=throw#9999';
+
+/** An effect that says when it ran. */
+function counting() {
+  const effect = async () => {
+    effect.runs += 1;
+    return effect.runs;
+  };
+  effect.runs = 0;
+  return effect;
+}
+
+describe('failpoints', () => {
+  afterEach(() => armFailpoints(nothing, testLmk));
+
+  test.each([
+    ['a live LMK', '000001'],
+    ['an HSM that does not tell', undefined],
+  ])('are refused with %s', (_, lmk) => {
+    expect(() => armFailpoints('sent.commit:before=kill', lmk)).toThrow(
+      expect.objectContaining({ code: 'FAILPOINTS_LIVE_HSM' }),
+    );
+  });
+
+  test.each([
+    '',
+    'sent.commit',
+    'sent.commit=kill',
+    'sent.commit:during=kill',
+    'sent.commit:before=die',
+    'sent.commit:before=delay',
+    'unknown.name:before=kill',
+    'sent.commit:before=kill#0x1',
+    'sent.commit:before=kill,',
+  ])('are refused as %j', (specification) => {
+    expect(() => armFailpoints(specification, testLmk)).toThrow(
+      expect.objectContaining({ code: 'FAILPOINTS_INVALID' }),
+    );
+  });
+
+  test.each(failpointNames)('%s: throw before it leaves the effect undone, after it done', async (name) => {
+    const effect = counting();
+    armFailpoints(`${name}:before=throw`, testLmk);
+    await expect(failpoint(name, effect)).rejects.toMatchObject({ code: 'FAILPOINT' });
+    expect(effect.runs).toBe(0);
+    armFailpoints(`${name}:after=throw`, testLmk);
+    await expect(failpoint(name, effect)).rejects.toMatchObject({ code: 'FAILPOINT' });
+    expect(effect.runs).toBe(1);
+  });
+
+  test('act at the hit they name, and under their own name only', async () => {
+    const effect = counting();
+    armFailpoints('queue.add:before=throw#2', testLmk);
+    await failpoint('job.start', effect);
+    await failpoint('queue.add', effect);
+    await expect(failpoint('queue.add', effect)).rejects.toMatchObject({ code: 'FAILPOINT' });
+    expect(await failpoint('queue.add', effect)).toBe(3);
+  });
+
+  test('twice: the effect is repeated, its first answer given', async () => {
+    const effect = counting();
+    armFailpoints('queue.add:after=twice', testLmk);
+    expect(await failpoint('queue.add', effect)).toBe(1);
+    expect(effect.runs).toBe(2);
+  });
+
+  test('delay waits, hang never comes back', async () => {
+    const effect = counting();
+    armFailpoints('queue.add:before=delay 5, job.start:before=hang', testLmk);
+    expect(await failpoint('queue.add', effect)).toBe(1);
+    const hung = failpoint('job.start', effect).then(() => 'back');
+    expect(await Promise.race([hung, new Promise((resolve) => setTimeout(resolve, 20, 'waiting'))])).toBe(
+      'waiting',
+    );
+    expect(effect.runs).toBe(1);
+  });
+});
