@@ -81,9 +81,9 @@ export function checkCrl(crl: Crl, issuer: Certificate, at: Date, lastSeen: read
     const valid = `${crl.thisUpdate.toISOString()} to ${until}`;
     throw new Tr34Error('TR34_CRL_STALE', `expected a CRL valid at ${at.toISOString()}, got ${valid}`);
   }
-  const seen = lastSeen.find((one) => equalBytes(one.issuer, crl.issuer));
-  if (seen && isOlder(crl, seen)) {
-    const last = `${seen.thisUpdate.toISOString()}, number ${seen.number ?? 'none'}`;
+  const newer = lastSeen.find((seen) => equalBytes(seen.issuer, crl.issuer) && isOlder(crl, seen));
+  if (newer) {
+    const last = `${newer.thisUpdate.toISOString()}, number ${newer.number ?? 'none'}`;
     const came = `${crl.thisUpdate.toISOString()}, number ${crl.number ?? 'none'}`;
     throw new Tr34Error('TR34_CRL_OLDER', `expected a CRL not older than ${last}, got ${came}`);
   }

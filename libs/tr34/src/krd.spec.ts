@@ -165,6 +165,9 @@ describe('CRL', () => {
       'TR34_CRL_OLDER',
     );
     expect(await refusal(() => open(token, after({ number: 2n })))).toBe('TR34_CRL_OLDER');
+    const lastSeen = [...crlsSeen, ...crlsSeen.map((seen) => ({ ...seen, number: 2n }))];
+    const several = withTrust({ revocation: { whenAbsent: 'refuse', lastSeen } });
+    expect(await refusal(() => open(token, several))).toBe('TR34_CRL_OLDER');
   });
 
   test('in the token is not that of a CA in the path', async () => {

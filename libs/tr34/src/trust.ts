@@ -221,12 +221,12 @@ function judgeRevocation(path: readonly Certificate[], trust: Trust, inToken: re
       throw new Tr34Error('TR34_CRL_INVALID', 'expected an issuer with the key usage cRLSign');
     }
     checkCrl(crl, issuer, at, revocation.lastSeen ?? []);
-    const revoked = path.some((member) => equalBytes(member.issuer, crl.issuer) && isRevoked(member, crl));
-    if (revoked)
+    if (path.some((member) => equalBytes(member.issuer, crl.issuer) && isRevoked(member, crl))) {
       throw new Tr34Error(
         'TR34_CERTIFICATE_REVOKED',
-        'expected a certificate not in the CRL, found its serial',
+        'expected a serial that is not in the CRL, found it there',
       );
+    }
   }
   const [certificate] = path as [Certificate];
   const revocationChecked = crls.some((crl) => equalBytes(crl.issuer, certificate.issuer));
