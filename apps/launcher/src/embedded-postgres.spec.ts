@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,9 +95,15 @@ test('a killed server is recovered by the next start', async () => {
 });
 
 test('a pid file that names another program’s process is no obstacle, and that process is left alone', async () => {
-  writeFileSync(join(postgres.dataFolder, 'postmaster.pid'), `${process.pid}\n`);
-  await start();
-  expect(await query('select 1 as one')).toEqual([{ one: 1 }]);
+  const other = spawn('sleep', ['60'], { stdio: 'ignore' });
+  writeFileSync(join(postgres.dataFolder, 'postmaster.pid'), `${other.pid}\n`);
+  try {
+    await start();
+    expect(await query('select 1 as one')).toEqual([{ one: 1 }]);
+    expect(other.exitCode ?? other.signalCode).toBeNull();
+  } finally {
+    other.kill();
+  }
 });
 
 test('the guard ends the server when its standard input closes', async () => {

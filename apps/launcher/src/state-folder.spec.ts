@@ -80,14 +80,16 @@ test('a process that a killed launcher left behind is ended first', async () => 
   const marker = 'left-behind-by-a-launcher';
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', marker], { stdio: 'ignore' });
   const ended = once(child, 'exit');
-  expect(commandOf(child.pid!)).toContain(marker);
-  lockOf(2 ** 22 + 1, 'node start.js');
-  writeFileSync(
-    join(path, 'pids.json'),
-    JSON.stringify({ part: { pid: child.pid, marker, stop: 'SIGTERM' } }),
-  );
-  (await openState(path, keep)).release();
-  expect(await ended).toEqual([null, 'SIGTERM']);
+  try {
+    expect(commandOf(child.pid!)).toContain(marker);
+    lockOf(2 ** 22 + 1, 'node start.js');
+    const pids = { part: { pid: child.pid, marker, stop: 'SIGTERM' } };
+    writeFileSync(join(path, 'pids.json'), JSON.stringify(pids));
+    (await openState(path, keep)).release();
+    expect(await ended).toEqual([null, 'SIGTERM']);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test('a process with the same number and another command line is left alone', async () => {
