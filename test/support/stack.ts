@@ -115,14 +115,25 @@ export class Stack {
     await this.startPart('terminal-sim');
   }
 
-  /** Starts a part that does not run, and waits until it is ready. */
-  async startPart(name: PartName): Promise<void> {
+  /** Starts a part that does not run, with more in its environment if `env` says so, and waits until it is ready. */
+  async startPart(name: PartName, env: NodeJS.ProcessEnv = {}): Promise<void> {
     const part = this.#parts.get(name);
     if (part === undefined) throw new Error(`this stack has no ${name}`);
     if (part.guard) this.#guard ??= startChild(part.guard, join(this.folder, 'logs', `${name}-guard.log`));
-    const child = startChild(part.command, join(this.folder, 'logs', `${name}.log`));
+    const command = { ...part.command, env: { ...part.command.env, ...env } };
+    const child = startChild(command, join(this.folder, 'logs', `${name}.log`));
     this.#children.set(name, child);
     await readyLine(child, part.readyText, 30_000);
+  }
+
+  /** Waits until a part has ended by itself; returns how. Fails when it still runs after `timeoutMs`. */
+  async ended(name: PartName, timeoutMs = 30_000): Promise<string> {
+    const child = this.#child(name);
+    const timeout = sleep(timeoutMs, undefined, { ref: false });
+    const how = await Promise.race([child.ended, timeout]);
+    if (how === undefined) throw new Error(`after ${timeoutMs} ms ${name} still runs`);
+    this.#children.delete(name);
+    return how;
   }
 
   /** The process id of a part that runs. */
@@ -130,12 +141,16 @@ export class Stack {
     return this.#child(name).process.pid!;
   }
 
-  /** Kills a part at once, and waits until it is gone. */
+  /** Kills a part at once, and waits until it is gone, and the processes that it had started. */
   async kill9(name: PartName): Promise<void> {
     const child = this.#child(name);
     this.#children.delete(name);
+    const { pid } = child.process;
+    // PostgreSQL does not start anew while one of its old processes holds the shared memory.
+    const others = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
     child.process.kill('SIGKILL');
     await child.ended;
+    for (const other of others) while (existsSync(`/proc/${other}`)) await sleep(10);
   }
 
   /** Asks a part to end and waits until it has; returns how it ended. */
