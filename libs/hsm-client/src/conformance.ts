@@ -11,8 +11,8 @@ import {
   type HsmCapability,
   hsmCapabilities,
   type KeyAlgorithm,
+  type KeyPair,
   type LmkKeyBlock,
-  type RsaKeyPair,
 } from './hsm.ts';
 
 /** What the suite needs and this package must not have: a test runner, and the terminal's side with its ciphers. */
@@ -103,7 +103,7 @@ export function hsmConformance(
       return error;
     };
 
-    const kdh = once(async (): Promise<RsaKeyPair & { certificate: Uint8Array; crl: Uint8Array }> => {
+    const kdh = once(async (): Promise<KeyPair & { certificate: Uint8Array; crl: Uint8Array }> => {
       const pair = await hsm.generateRsaKeyPair({ bits: 2048, use: 'signature' });
       return { ...pair, ...(await kit.certify(pair.publicKey)) };
     });
@@ -196,6 +196,7 @@ export function hsmConformance(
       'export-key': () => hsm.exportKey({ key: '', kbpk: '', versionId: 'D' }),
       'import-key': () => hsm.importKey({ keyBlock: '', kbpk: '' }),
       'generate-rsa-key-pair': () => hsm.generateRsaKeyPair({ bits: 2048, use: 'signature' }),
+      'generate-ec-key-pair': () => hsm.generateEcKeyPair(),
       sign: () => hsm.sign({ privateKey: new Uint8Array(), data: new Uint8Array(1), hash: 'sha256' }),
       'export-tr34': () =>
         hsm.exportTr34({
@@ -290,6 +291,16 @@ export function hsmConformance(
         }
       },
     );
+
+    testWith(['generate-ec-key-pair', 'sign'], 'sign: ECDSA over P-256 with SHA-256, verified', async () => {
+      const { publicKey, privateKey } = await hsm.generateEcKeyPair();
+      const key = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' });
+      expect(key.asymmetricKeyDetails).toEqual({ namedCurve: 'prime256v1' });
+      const data = new Uint8Array(100).fill(0xa5);
+      const signature = await hsm.sign({ privateKey, data, hash: 'sha256', algorithm: 'EC' });
+      expect(verify('sha256', data, key, signature)).toBe(true);
+      expect(verify('sha256', data.with(0, 0), key, signature)).toBe(false);
+    });
 
     testWith(
       ['generate-key', 'generate-rsa-key-pair', 'export-tr34'],

@@ -63,9 +63,12 @@ export interface Hsm {
   importKey(request: ImportKeyRequest): Promise<WrappedKey>;
 
   /** A new RSA key pair. May take seconds. Not repeatable. */
-  generateRsaKeyPair(request: GenerateRsaKeyPairRequest): Promise<RsaKeyPair>;
+  generateRsaKeyPair(request: GenerateRsaKeyPairRequest): Promise<KeyPair>;
 
-  /** RSASSA-PKCS1-v1_5 signature over `data`, up to 9999 bytes, hashed in the HSM. Repeatable. */
+  /** A new P-256 key pair that signs. Not repeatable. */
+  generateEcKeyPair(): Promise<KeyPair>;
+
+  /** RSASSA-PKCS1-v1_5 or ECDSA (DER) signature over `data`, up to 9999 bytes, hashed in the HSM. Repeatable. */
   sign(request: SignRequest): Promise<Uint8Array>;
 
   /**
@@ -94,6 +97,7 @@ export const hsmCapabilities = [
   'export-key',
   'import-key',
   'generate-rsa-key-pair',
+  'generate-ec-key-pair',
   'sign',
   'export-tr34',
   'operation-count',
@@ -172,7 +176,7 @@ export interface GenerateRsaKeyPairRequest {
   use: 'signature' | 'key-management';
 }
 
-export interface RsaKeyPair {
+export interface KeyPair {
   /** SubjectPublicKeyInfo, DER. */
   publicKey: Uint8Array;
   privateKey: LmkPrivateKey;
@@ -182,6 +186,8 @@ export interface SignRequest {
   privateKey: LmkPrivateKey;
   data: Uint8Array;
   hash: 'sha256';
+  /** Of the private key. Left out: RSA. */
+  algorithm?: 'RSA' | 'EC';
 }
 
 export interface ExportTr34Request {

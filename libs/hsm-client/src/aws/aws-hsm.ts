@@ -28,8 +28,8 @@ import type {
   HsmDiagnostics,
   ImportKeyRequest,
   KeyAlgorithm,
+  KeyPair,
   LmkKeyBlock,
-  RsaKeyPair,
   Tr34Token,
   WrappedKey,
 } from '../hsm.ts';
@@ -196,7 +196,7 @@ export class AwsHsm implements Hsm {
   }
 
   /** A pair that signs TR-34 tokens, certified by the KDH's own CA: the service has no other signature for a KDH. */
-  async generateRsaKeyPair({ bits, use }: GenerateRsaKeyPairRequest): Promise<RsaKeyPair> {
+  async generateRsaKeyPair({ bits, use }: GenerateRsaKeyPairRequest): Promise<KeyPair> {
     if (use !== 'signature') throw unsupported('key pairs for key management');
     const key = await this.#createKey(
       {
@@ -212,6 +212,10 @@ export class AwsHsm implements Hsm {
       this.#client.send(new GetPublicKeyCertificateCommand({ KeyIdentifier: arn }), { abortSignal }),
     );
     return { publicKey: publicKeyOf(KeyCertificate), privateKey: Uint8Array.from(Buffer.from(arn)) };
+  }
+
+  async generateEcKeyPair(): Promise<KeyPair> {
+    throw unsupported('key pairs that sign data');
   }
 
   async sign(): Promise<Uint8Array> {

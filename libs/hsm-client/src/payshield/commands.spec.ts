@@ -4,7 +4,7 @@ import vectors from '../../../../test/vectors/payshield.json' with { type: 'json
 import type { HsmError } from '../errors.ts';
 import { type Command, readAnswer, requestMessage } from './command.ts';
 import * as keys from './key-commands.ts';
-import * as rsa from './rsa-commands.ts';
+import * as rsa from './key-pair-commands.ts';
 import * as status from './status-commands.ts';
 
 const { commands, a0_mode_b: modeB, s_block_v0_rsa_private: rsaVectors } = vectors;

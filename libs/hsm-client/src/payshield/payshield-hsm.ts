@@ -18,9 +18,9 @@ import {
   generateKey,
   importKey,
 } from './key-commands.ts';
+import { exportTr34, generateEcKeyPair, generateRsaKeyPair, sign } from './key-pair-commands.ts';
 import type { HsmLogger } from './log.ts';
 import { Pool } from './pool.ts';
-import { exportTr34, generateRsaKeyPair, sign } from './rsa-commands.ts';
 import { diagnostics, operationCount, random } from './status-commands.ts';
 
 export interface PayShieldOptions {
@@ -89,6 +89,7 @@ export async function connectPayShield(options: PayShieldOptions): Promise<Hsm> 
     exportKey: async (request) => pool.execute(exportKey(request, lmkId)),
     importKey: async (request) => pool.execute(importKey(request, lmkId)),
     generateRsaKeyPair: async (request) => pool.execute(generateRsaKeyPair(request, lmkId)),
+    generateEcKeyPair: async () => pool.execute(generateEcKeyPair(lmkId)),
     sign: async (request) => pool.execute(sign(request, lmkId)),
     exportTr34: async (request) => exportTr34Token(pool, request, lmkId),
     operationCount: async () => (counts === undefined ? undefined : pool.execute(operationCount())),

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { HsmError } from '../errors.ts';
-import type { GenerateRsaKeyPairRequest, RsaKeyPair, SignRequest } from '../hsm.ts';
+import type { GenerateRsaKeyPairRequest, KeyPair, SignRequest } from '../hsm.ts';
 import {
   badRequest,
   type Command,
@@ -23,7 +23,7 @@ import {
 export function generateRsaKeyPair(
   request: GenerateRsaKeyPairRequest,
   lmkId: number | undefined,
-): Command<RsaKeyPair> {
+): Command<KeyPair> {
   const keyType = request.use === 'signature' ? '0' : '1';
   return {
     code: 'EI',
@@ -65,15 +65,35 @@ function toSubjectPublicKeyInfo(rsaPublicKey: Uint8Array): Uint8Array {
 const MAX_SIGNED_BYTES = 9999;
 
 /**
- * EW, sign. Request: hash 06 (SHA-256), signature 01 (RSA), pad 01 (PKCS#1 v1.5), data length 4N, data, `;`, private
- * key. Answer: signature length 4N, signature.
+ * FY, generate a P-256 key pair. Request: `01`, curve 00, public key encoding 03 (SubjectPublicKeyInfo); `#` key use S,
+ * key version, exportability N, no optional blocks. Answer: public key length 4N, public key, private key block.
+ */
+export function generateEcKeyPair(lmkId: number | undefined): Command<KeyPair> {
+  return {
+    code: 'FY',
+    data: fields('010003', lmkIdField(lmkId), '#S00N00'),
+    keys: [],
+    repeatable: false,
+    read(answer) {
+      const publicKey = answer.bytes(answer.decimal(4, 'public key length'), 'public key');
+      const privateKey = answer.privateKeyBlock('private key');
+      answer.end();
+      return { publicKey, privateKey };
+    },
+  };
+}
+
+/**
+ * EW, sign. Request: hash 06 (SHA-256), signature 01 (RSA) or 02 (ECDSA), pad 01 (PKCS#1 v1.5; with ECDSA it means
+ * nothing and a soft HSM expects it all the same), data length 4N, data, `;`, private key. Answer: signature length 4N,
+ * signature.
  */
 export function sign(request: SignRequest, lmkId: number | undefined): Command<Uint8Array> {
   requireRange(request.data.length, 0, MAX_SIGNED_BYTES, 'bytes to be signed');
   return {
     code: 'EW',
     data: fields(
-      '060101',
+      request.algorithm === 'EC' ? '060201' : '060101',
       decimal(request.data.length, 4, 'bytes to be signed'),
       request.data,
       ';',
