@@ -1,0 +1,82 @@
+import { Controller, Get, Param, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { formatEntryBundle, parseTilePath, type Tile, TransparencyLogError } from '@openkdh/transparency-log';
+import type { Response } from 'express';
+import { Database } from '../../database/database.ts';
+import { Problem } from '../../http/problem.ts';
+import { LogIdentity } from './log-identity.ts';
+
+/** A full tile never changes; clients may keep it for good. */
+const FOREVER = 'private, max-age=31536000, immutable';
+
+/** The log as C2SP tlog-tiles lays it out: checkpoint, tiles of hashes, bundles of entries. docs/audit-log.md. */
+@ApiTags('Transparency log')
+@ApiBearerAuth()
+@Controller('api/v1/log')
+export class LogController {
+  constructor(
+    private readonly database: Database,
+    private readonly identity: LogIdentity,
+  ) {}
+
+  /** The verifier key: to be kept by the auditor, from the first day on. */
+  @Get('key')
+  @ApiOkResponse({ description: 'name+hash+base64, C2SP signed-note' })
+  @ApiProduces('text/plain')
+  key(@Res({ passthrough: true }) response: Response): string {
+    response.type('text/plain');
+    return `${this.identity.verifierKeyText}\n`;
+  }
+
+  /** The newest signed checkpoint. */
+  @Get('checkpoint')
+  @ApiOkResponse({ description: 'C2SP tlog-checkpoint' })
+  @ApiProduces('text/plain')
+  async checkpoint(@Res({ passthrough: true }) response: Response): Promise<string> {
+    const [newest] = await this.database.query<{ note: Buffer }>(
+      'select note from log_checkpoint order by size desc limit 1',
+    );
+    if (!newest) throw new Problem(404, 'LOG_EMPTY', 'no checkpoint is signed yet; try again in a second');
+    response.type('text/plain; charset=utf-8');
+    return newest.note.toString();
+  }
+
+  /** `tile/<level>/<index>[.p/<width>]` and `tile/entries/<index>[.p/<width>]`. */
+  @Get('tile/*path')
+  @ApiOkResponse({ description: 'hashes of 32 bytes, or entries with a length of 2 bytes each' })
+  @ApiProduces('application/octet-stream')
+  async tile(@Param('path') path: string | string[], @Res() response: Response): Promise<void> {
+    const tile = readTilePath(`tile/${Array.isArray(path) ? path.join('/') : path}`);
+    const bytes = tile.level === 'entries' ? await this.entries(tile) : await this.hashes(tile);
+    if (!bytes) throw new Problem(404, 'LOG_TILE', 'the log has no such tile yet');
+    if (tile.width === 256) response.setHeader('cache-control', FOREVER);
+    response.type('application/octet-stream').send(bytes);
+  }
+
+  private async hashes({ level, index, width }: Tile): Promise<Buffer | undefined> {
+    const [stored] = await this.database.query<{ bytes: Buffer }>(
+      'select bytes from log_tile where level = $1 and tile_index = $2',
+      [level, index],
+    );
+    if (!stored || stored.bytes.length < width * 32) return undefined;
+    return stored.bytes.subarray(0, width * 32);
+  }
+
+  private async entries({ index, width }: Tile): Promise<Buffer | undefined> {
+    const rows = await this.database.query<{ entry: Buffer }>(
+      'select entry from log_leaf where leaf_index >= $1 and leaf_index < $2 order by leaf_index',
+      [index * 256n, index * 256n + BigInt(width)],
+    );
+    if (rows.length < width) return undefined;
+    return Buffer.from(formatEntryBundle(rows.map((row) => row.entry)));
+  }
+}
+
+function readTilePath(path: string): Tile {
+  try {
+    return parseTilePath(path);
+  } catch (error) {
+    if (error instanceof TransparencyLogError) throw new Problem(400, 'LOG_TILE_PATH', error.message);
+    throw error;
+  }
+}

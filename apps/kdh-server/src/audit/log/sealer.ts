@@ -1,0 +1,176 @@
+import {
+  type BeforeApplicationShutdown,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import {
+  CompactRange,
+  consistencyProof,
+  consistencyTiles,
+  growTiles,
+  leafHash,
+  openCheckpoint,
+  type ReadTile,
+  rootTiles,
+  signCheckpoint,
+  subtreeHashFromTiles,
+  type Tile,
+  verifyGrowth,
+} from '@openkdh/transparency-log';
+import { Database, type Sql } from '../../database/database.ts';
+import { entryOf, type StoredEvent } from './entry.ts';
+import { LogIdentity } from './log-identity.ts';
+
+/** An event is in a signed checkpoint about this long after its commit. */
+const INTERVAL_MILLISECONDS = 1_000;
+
+/** Events sealed in one transaction. */
+const EVENTS_PER_PASS = 2_000;
+
+/**
+ * Gives committed events dense indices in the log, writes the tiles, and signs a checkpoint with the key in the HSM.
+ * Whoever holds the row of log_head is the sealer of the moment, so two do no harm; what a crash leaves half done was
+ * never committed, and a checkpoint that was not signed is signed at the next pass.
+ */
+@Injectable()
+export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('Sealer');
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly identity: LogIdentity,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => {
+      this.running ??= this.run().finally(() => {
+        this.running = undefined;
+      });
+    }, INTERVAL_MILLISECONDS);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    try {
+      while ((await this.seal()) === EVENTS_PER_PASS);
+      await this.publish();
+    } catch (error) {
+      this.logger.warn({ event: 'log.delayed', msg: (error as Error).message });
+    }
+  }
+
+  /** Returns how many events got their index. */
+  private seal(): Promise<number> {
+    return this.database.transaction(async (sql) => {
+      const [head] = await sql.query<{ size: bigint }>('select size from log_head for update skip locked');
+      if (!head) return 0; // another node is at it
+      const events = await takeUnsealed(sql);
+      if (events.length === 0) return 0;
+      const entries = events.map(entryOf);
+      await sql.query(
+        `insert into log_leaf (leaf_index, event_id, entry)
+         select $1::bigint + position - 1, event_id, entry
+         from unnest($2::bigint[], $3::bytea[]) with ordinality as leaf(event_id, entry, position)`,
+        [head.size, events.map((event) => event.id), entries],
+      );
+      await this.grow(sql, head.size, entries.map(leafHash));
+      await sql.query('update log_head set size = $1', [head.size + BigInt(entries.length)]);
+      return entries.length;
+    });
+  }
+
+  private async grow(sql: Sql, size: bigint, leafHashes: Uint8Array[]): Promise<void> {
+    // At most one partial tile for each level is read: the last ones.
+    const readTile = await tileReader(sql, size === 0n ? [] : lastTiles(size));
+    const tiles = [...growTiles(size, readTile, leafHashes)];
+    await sql.query(
+      `insert into log_tile (level, tile_index, bytes)
+       select * from unnest($1::smallint[], $2::bigint[], $3::bytea[])
+       on conflict (level, tile_index) do update set bytes = excluded.bytes`,
+      [
+        tiles.map(({ tile }) => tile.level),
+        tiles.map(({ tile }) => tile.index),
+        tiles.map(({ bytes }) => bytes),
+      ],
+    );
+  }
+
+  /** Signs the head, unless it is signed; never one that does not continue the last checkpoint. */
+  private async publish(): Promise<void> {
+    const [head] = await this.database.query<{ size: bigint }>('select size from log_head');
+    const [last] = await this.database.query<{ size: bigint; note: Buffer }>(
+      'select size, note from log_checkpoint order by size desc limit 1',
+    );
+    const size = head?.size ?? 0n;
+    if (size === 0n || last?.size === size) return;
+    const readTile = await tileReader(this.database, [
+      ...rootTiles(size),
+      ...(last ? consistencyTiles(last.size, size) : []),
+    ]);
+    const subtreeHash = subtreeHashFromTiles(size, readTile);
+    const root = CompactRange.read(size, subtreeHash).root();
+    const checkpoint = { origin: this.identity.origin, size, root };
+    if (last) {
+      const trust = {
+        origin: this.identity.origin,
+        logKeys: [this.identity.signer.key],
+        witnesses: [],
+        quorum: 0,
+      };
+      verifyGrowth(
+        openCheckpoint(last.note, trust).checkpoint,
+        checkpoint,
+        consistencyProof(last.size, size, subtreeHash),
+      );
+    }
+    const note = await signCheckpoint(checkpoint, this.identity.signer);
+    await this.database.query(
+      'insert into log_checkpoint (size, note) values ($1, $2) on conflict do nothing',
+      [size, Buffer.from(note)],
+    );
+    this.logger.log({ event: 'log.checkpoint', size });
+  }
+}
+
+/** Events that have committed and are in no tree yet; in the order of their ids among themselves. */
+async function takeUnsealed(sql: Sql): Promise<StoredEvent[]> {
+  return sql.query<StoredEvent>(
+    `with taken as (
+       delete from audit_unsealed where event_id in (select event_id from audit_unsealed order by event_id limit $1)
+       returning event_id
+     )
+     select e.id, to_char(e.time at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time, e.type, e.actor,
+       e.terminal_id as "terminalId", e.attempt_id as "attemptId", e.body
+     from audit_event e join taken on taken.event_id = e.id order by e.id`,
+    [EVENTS_PER_PASS],
+  );
+}
+
+/** The last tile of every level of a log of this size. */
+function lastTiles(size: bigint): Tile[] {
+  const tiles: Tile[] = [];
+  for (let level = 0, hashes = size; hashes > 0n; level++, hashes /= 256n) {
+    const width = Number(hashes % 256n);
+    if (width > 0) tiles.push({ level, index: hashes / 256n, width });
+  }
+  return tiles;
+}
+
+/** Tiles by their prefix: a tile that was partial is stored longer by now. */
+async function tileReader(sql: Pick<Sql, 'query'>, tiles: Tile[]): Promise<ReadTile> {
+  const rows = await sql.query<{ level: number; index: bigint; bytes: Buffer }>(
+    `select t.level, t.tile_index as index, t.bytes from log_tile t
+     join unnest($1::smallint[], $2::bigint[]) as wanted(level, tile_index) using (level, tile_index)`,
+    [tiles.map((tile) => tile.level), tiles.map((tile) => tile.index)],
+  );
+  const stored = new Map(rows.map(({ level, index, bytes }) => [`${level} ${index}`, bytes]));
+  return ({ level, index, width }) =>
+    (stored.get(`${level} ${index}`) ?? Buffer.alloc(0)).subarray(0, width * 32);
+}
