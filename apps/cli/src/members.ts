@@ -72,7 +72,8 @@ export function choice<Value extends string>(meaning: string, values: readonly V
 export function count(meaning: string, most: number): Member<number> {
   const read = (given: unknown, name: string) => {
     if (typeof given !== 'number' || !Number.isInteger(given) || given < 0 || given > most) {
-      throw invalid(name, `an integer from 0 to ${most}`, given);
+      const came = typeof given === 'number' ? String(given) : kindOf(given);
+      throw new CliError('CLI_MEMBER_INVALID', `${name}: expected an integer from 0 to ${most}, got ${came}`);
     }
     return given;
   };

@@ -52,10 +52,14 @@ const keys = {
 export async function askHidden(question: string, terminal: Terminal): Promise<Uint8Array> {
   const line = new Uint8Array(mostBytes);
   let length = 0;
+  // Not by for-await: leaving it would close the input before its mode is set back.
+  const input = terminal.input[Symbol.asyncIterator]();
   terminal.setRaw(true);
   terminal.write(`${question}: `);
   try {
-    for await (const typed of terminal.input) {
+    for (;;) {
+      const { value: typed, done } = await input.next();
+      if (done) throw interrupted();
       try {
         for (const key of typed) {
           if (key === keys.enter || key === keys.newline) return line.slice(0, length);
@@ -68,7 +72,6 @@ export async function askHidden(question: string, terminal: Terminal): Promise<U
         typed.fill(0);
       }
     }
-    throw interrupted();
   } finally {
     line.fill(0);
     terminal.setRaw(false);
