@@ -115,6 +115,14 @@ describe.each(versionIds)('version %s', (versionId) => {
   });
 });
 
+test('a masked length that no key has is refused', () => {
+  for (const maskedKeyLength of [-1, 8192, Number.NaN, Number.POSITIVE_INFINITY]) {
+    expect(() => wrap(protectionKey, header('D'), key, { maskedKeyLength })).toThrow(
+      code('TR31_PADDING_LENGTH'),
+    );
+  }
+});
+
 describe('obfuscation', () => {
   test('is on by default; without it strict refuses both ways, other profiles report it', () => {
     const bare = { maskedKeyLength: 0 };

@@ -7,7 +7,7 @@ import { type Finding, finding } from './findings.ts';
 import { formatFixedHeader } from './format.ts';
 import { asciiBytes, fromHex, toHex } from './hex.ts';
 import { fixedHeaderLength, type KeyBlockHeader } from './key-block-header.ts';
-import { type PaddingOptions, packKeyData, unpackKeyData } from './key-data.ts';
+import { keyDataBytes, type PaddingOptions, packKeyData, unpackKeyData } from './key-data.ts';
 import { formatPaddedBlocks, type Random } from './optional-blocks.ts';
 import { judge, type ProfileOptions, refuseBrokenStructure } from './profiles.ts';
 import { ProtectionKey } from './protection-key.ts';
@@ -93,17 +93,19 @@ function wrapUnder(
   if (!version) {
     throw new Tr31Error('TR31_VERSION', `version id ${header.versionId}, expected A, B, C, D or E`);
   }
-  const binding = protection.binding(header.versionId, version.cipher);
   const masked = obfuscatedKeyBytes(header.algorithm);
+  const bytes = keyDataBytes(key.length, version.payloadUnitBytes, masked, options);
+  const text = formatPadded(header, bytes, options.random ?? randomBytes);
+  const findings: Finding[] = [];
+  const read = readHeader(text, findings);
+  checkPayloadLength(header, version, text.length, text.length + 2 * bytes, findings);
+  judge(findings, options); // before any key is touched
+
+  const binding = protection.binding(header.versionId, version.cipher);
+  checkKey(read!, key, protection.key, findings);
+  judge(findings, options);
   const plaintext = packKeyData(key, version.payloadUnitBytes, masked, options);
   try {
-    const text = formatPadded(header, plaintext.length, options.random ?? randomBytes);
-    const findings: Finding[] = [];
-    const read = readHeader(text, findings);
-    refuseBrokenStructure(findings);
-    checkKey(read!, key, protection.key, findings);
-    checkPayloadLength(header, version, text.length, text.length + 2 * plaintext.length, findings);
-    judge(findings, options);
     const { ciphertext, mac } = binding.protect(asciiBytes(text), plaintext);
     return text + toHex(ciphertext) + toHex(mac);
   } finally {

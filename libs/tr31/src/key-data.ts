@@ -14,6 +14,26 @@ export interface PaddingOptions {
 const mostKeyBytes = 0xffff >>> 3; // the length field counts bits in two bytes
 
 /**
+ * Bytes of the key data that `packKeyData` makes for a key of `keyBytes`, worked out without the key. Throws
+ * TR31_KEY_LENGTH and TR31_PADDING_LENGTH.
+ */
+export function keyDataBytes(
+  keyBytes: number,
+  unitBytes: number,
+  maskedBytes: number,
+  { padding, maskedKeyLength = maskedBytes }: PaddingOptions,
+): number {
+  if (keyBytes < 1 || keyBytes > mostKeyBytes) {
+    throw new Tr31Error('TR31_KEY_LENGTH', `a key is 1 to ${mostKeyBytes} bytes, got ${keyBytes}`);
+  }
+  if (!(maskedKeyLength >= 0 && maskedKeyLength <= mostKeyBytes)) {
+    const message = `a key is padded to at most ${mostKeyBytes} bytes, got ${maskedKeyLength}`;
+    throw new Tr31Error('TR31_PADDING_LENGTH', message);
+  }
+  return paddedBytes(2 + keyBytes, 2 + Math.max(keyBytes, maskedKeyLength), unitBytes, padding);
+}
+
+/**
  * Clear key data: length in bits[2] ‖ key ‖ padding, a multiple of `unitBytes`; the key is padded to `maskedBytes`
  * unless the options say otherwise. X9.143:2021, 6.1; Thales blocks hold the same. Throws TR31_KEY_LENGTH and
  * TR31_PADDING_LENGTH. The caller wipes the result.
@@ -24,37 +44,42 @@ export function packKeyData(
   maskedBytes: number,
   options: PaddingOptions,
 ): Uint8Array {
-  if (key.length < 1 || key.length > mostKeyBytes) {
-    throw new Tr31Error('TR31_KEY_LENGTH', `a key is 1 to ${mostKeyBytes} bytes, got ${key.length}`);
-  }
-  const masked = Math.max(key.length, options.maskedKeyLength ?? maskedBytes);
-  const data = padded(key, 2, masked, unitBytes, options);
+  const data = filled(key, 2, keyDataBytes(key.length, unitBytes, maskedBytes, options), options);
   data[0] = (key.length * 8) >>> 8;
   data[1] = key.length * 8;
   return data;
 }
 
-/**
- * `content` behind `headBytes` zeros, then padding up to `maskedBytes` and on to a multiple of `unitBytes`. Throws
- * TR31_PADDING_LENGTH. The caller wipes the result.
- */
-export function padded(
+/** `content` with padding up to a multiple of `unitBytes`. Throws TR31_PADDING_LENGTH. The caller wipes the result. */
+export function padded(content: Uint8Array, unitBytes: number, options: PaddingOptions): Uint8Array {
+  const bytes = paddedBytes(content.length, content.length, unitBytes, options.padding);
+  return filled(content, 0, bytes, options);
+}
+
+/** Bytes of a content that ends at `end`, padded to `maskedEnd` and on to a whole unit, or by the given padding. */
+function paddedBytes(
+  end: number,
+  maskedEnd: number,
+  unitBytes: number,
+  padding: Uint8Array | undefined,
+): number {
+  if (!padding) return Math.ceil(maskedEnd / unitBytes) * unitBytes;
+  if ((end + padding.length) % unitBytes === 0) return end + padding.length;
+  const message = `${end} bytes of content and ${padding.length} of padding are not a multiple of ${unitBytes}`;
+  throw new Tr31Error('TR31_PADDING_LENGTH', message);
+}
+
+/** `content` behind `headBytes` zeros, and the padding. */
+function filled(
   content: Uint8Array,
   headBytes: number,
-  maskedBytes: number,
-  unitBytes: number,
+  bytes: number,
   { padding, random = randomBytes }: PaddingOptions,
 ): Uint8Array {
-  const contentEnd = headBytes + content.length;
-  const full = Math.ceil((headBytes + maskedBytes) / unitBytes) * unitBytes;
-  const filling = padding ?? random(full - contentEnd);
-  if ((contentEnd + filling.length) % unitBytes !== 0) {
-    const message = `${contentEnd} bytes of content and ${filling.length} of padding are not a multiple of ${unitBytes}`;
-    throw new Tr31Error('TR31_PADDING_LENGTH', message);
-  }
-  const data = new Uint8Array(contentEnd + filling.length);
+  const end = headBytes + content.length;
+  const data = new Uint8Array(bytes);
   data.set(content, headBytes);
-  data.set(filling, contentEnd);
+  data.set(padding ?? random(bytes - end), end);
   return data;
 }
 

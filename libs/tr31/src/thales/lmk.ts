@@ -56,7 +56,7 @@ export function lmkHandle(key: Uint8Array, engine: CipherEngine = 'table'): LmkH
     },
     wrapPrivateKey(header, derSequence, options = {}) {
       const { text, ciphertext, mac } = protect(protection, header, 'binary', (unit) =>
-        padded(derSequence, 0, derSequence.length, unit, options),
+        padded(derSequence, unit, options),
       );
       return Buffer.concat([asciiBytes(text), ciphertext, asciiBytes(mac)]);
     },
