@@ -136,9 +136,21 @@ export class Stack {
     return how;
   }
 
+  runs(name: PartName): boolean {
+    return this.#children.has(name);
+  }
+
   /** The process id of a part that runs. */
   pidOf(name: PartName): number {
     return this.#child(name).process.pid!;
+  }
+
+  /** Makes kdh-server's failpoints act (it was started with KDH_FAILPOINTS), and waits until they do. */
+  async armFailpoints(): Promise<void> {
+    const armed = () => this.logs()['kdh-server']!.split('"event":"failpoints.armed"').length;
+    const before = armed();
+    process.kill(this.pidOf('kdh-server'), 'SIGUSR2');
+    await this.until('the failpoints are armed', () => armed() > before);
   }
 
   /** Kills a part at once, and waits until it is gone, and the processes that it had started. */

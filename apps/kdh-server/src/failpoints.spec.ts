@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { armFailpoints, failpoint, failpointNames } from './failpoints.ts';
+import { failpoint, failpointNames, readFailpoints } from './failpoints.ts';
 
 const testLmk = '9D04A0';
+const arm = (specification: string) => readFailpoints(specification, testLmk)();
 const nothing = 'sweep.commit:before=throw#9999';
 
 /** An effect that says when it ran. */
@@ -15,13 +16,13 @@ function counting() {
 }
 
 describe('failpoints', () => {
-  afterEach(() => armFailpoints(nothing, testLmk));
+  afterEach(() => arm(nothing));
 
   test.each([
     ['a live LMK', '000001'],
     ['an HSM that does not tell', undefined],
   ])('are refused with %s', (_, lmk) => {
-    expect(() => armFailpoints('sent.commit:before=kill', lmk)).toThrow(
+    expect(() => readFailpoints('sent.commit:before=kill', lmk)).toThrow(
       expect.objectContaining({ code: 'FAILPOINTS_LIVE_HSM' }),
     );
   });
@@ -37,24 +38,31 @@ describe('failpoints', () => {
     'sent.commit:before=kill#0x1',
     'sent.commit:before=kill,',
   ])('are refused as %j', (specification) => {
-    expect(() => armFailpoints(specification, testLmk)).toThrow(
+    expect(() => readFailpoints(specification, testLmk)).toThrow(
       expect.objectContaining({ code: 'FAILPOINTS_INVALID' }),
     );
   });
 
   test.each(failpointNames)('%s: throw before it leaves the effect undone, after it done', async (name) => {
     const effect = counting();
-    armFailpoints(`${name}:before=throw`, testLmk);
+    arm(`${name}:before=throw`);
     await expect(failpoint(name, effect)).rejects.toMatchObject({ code: 'FAILPOINT' });
     expect(effect.runs).toBe(0);
-    armFailpoints(`${name}:after=throw`, testLmk);
+    arm(`${name}:after=throw`);
     await expect(failpoint(name, effect)).rejects.toMatchObject({ code: 'FAILPOINT' });
     expect(effect.runs).toBe(1);
   });
 
+  test('do nothing until they are armed', async () => {
+    const arm = readFailpoints('queue.add:before=throw', testLmk);
+    expect(await failpoint('queue.add', counting())).toBe(1);
+    arm();
+    await expect(failpoint('queue.add', counting())).rejects.toMatchObject({ code: 'FAILPOINT' });
+  });
+
   test('act at the hit they name, and under their own name only', async () => {
     const effect = counting();
-    armFailpoints('queue.add:before=throw#2', testLmk);
+    arm('queue.add:before=throw#2');
     await failpoint('job.start', effect);
     await failpoint('queue.add', effect);
     await expect(failpoint('queue.add', effect)).rejects.toMatchObject({ code: 'FAILPOINT' });
@@ -63,14 +71,14 @@ describe('failpoints', () => {
 
   test('twice: the effect is repeated, its first answer given', async () => {
     const effect = counting();
-    armFailpoints('queue.add:after=twice', testLmk);
+    arm('queue.add:after=twice');
     expect(await failpoint('queue.add', effect)).toBe(1);
     expect(effect.runs).toBe(2);
   });
 
   test('delay waits, hang never comes back', async () => {
     const effect = counting();
-    armFailpoints('queue.add:before=delay 5, job.start:before=hang', testLmk);
+    arm('queue.add:before=delay 5, job.start:before=hang');
     expect(await failpoint('queue.add', effect)).toBe(1);
     const hung = failpoint('job.start', effect).then(() => 'back');
     expect(await Promise.race([hung, new Promise((resolve) => setTimeout(resolve, 20, 'waiting'))])).toBe(

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * Named places where a test can make this process die, fail or wait: before and after each commit that moves something
- * and each effect on the outside world. They do nothing unless the process was started with `KDH_FAILPOINTS`, and it is
- * refused then unless the HSM works under a public test LMK. docs/reliability.md; facts/faults.md section 3.
+ * and each effect on the outside world. They do nothing unless the process was started with `KDH_FAILPOINTS`, and not
+ * before it has been sent SIGUSR2; the start is refused unless the HSM works under a public test LMK.
+ * docs/reliability.md; facts/faults.md section 3.
  */
 export const failpointNames = [
   // commits
@@ -62,15 +63,18 @@ const testLmkCheckValues: ReadonlySet<string | undefined> = new Set(['9D04A0', '
 let armed: Armed[] = [];
 
 /**
- * Arms what `specification` lists: `NAME:before|after=ACTION[#HIT]`, separated by commas; ACTION is `kill` (SIGKILL to
- * this process), `throw`, `hang`, `twice` (the effect once more) or `delay MILLISECONDS`. To be called once at boot.
+ * What `specification` lists: `NAME:before|after=ACTION[#HIT]`, separated by commas; ACTION is `kill` (SIGKILL to this
+ * process), `throw`, `hang`, `twice` (the effect once more) or `delay MILLISECONDS`. Returns what arms it.
  * @param lmkCheckValue of the HSM that this process works with
  */
-export function armFailpoints(specification: string, lmkCheckValue: string | undefined): void {
+export function readFailpoints(specification: string, lmkCheckValue: string | undefined): () => void {
   if (!testLmkCheckValues.has(lmkCheckValue)) {
     throw new FailpointError('FAILPOINTS_LIVE_HSM', 'KDH_FAILPOINTS is for tests: the LMK is no test LMK');
   }
-  armed = specification.split(',').map((part) => parse(part.trim()));
+  const points = specification.split(',').map((part) => parse(part.trim()));
+  return () => {
+    armed = points;
+  };
 }
 
 const form =

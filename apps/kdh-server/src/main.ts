@@ -3,7 +3,7 @@ import type { Hsm } from '@openkdh/hsm-client';
 import { createApp } from './app.ts';
 import { loadConfig } from './config/config.ts';
 import { migrate } from './database/migrate.ts';
-import { armFailpoints } from './failpoints.ts';
+import { readFailpoints } from './failpoints.ts';
 import { HSM } from './hsm/hsm.ts';
 import { JsonLog } from './log.ts';
 import { TerminalListener } from './sessions/terminal-listener.ts';
@@ -24,8 +24,11 @@ async function serve(): Promise<void> {
   if (applied.length > 0) log.log({ event: 'database.migrated', migrations: applied }, 'Main');
   const app = await createApp(config, log);
   if (config.KDH_FAILPOINTS) {
-    armFailpoints(config.KDH_FAILPOINTS, (await app.get<Hsm>(HSM).diagnostics()).lmkCheckValue);
-    log.warn({ event: 'failpoints.armed', msg: config.KDH_FAILPOINTS }, 'Main');
+    const arm = readFailpoints(config.KDH_FAILPOINTS, (await app.get<Hsm>(HSM).diagnostics()).lmkCheckValue);
+    process.on('SIGUSR2', () => {
+      arm();
+      log.warn({ event: 'failpoints.armed', msg: config.KDH_FAILPOINTS }, 'Main');
+    });
   }
   await app.listen(config.KDH_HTTP_PORT, config.KDH_HTTP_HOST);
   log.log(

@@ -21,6 +21,8 @@ export interface Sql {
   query<Row>(text: string, parameters?: unknown[]): Promise<Row[]>;
   /** Does `action` once what was written is committed, and never if it is not: for logs and wake-ups. */
   afterCommit(action: () => void): void;
+  /** Names the commit of this transaction, for tests that crash there. */
+  commitsAs(name: FailpointName): void;
 }
 
 /**
@@ -54,8 +56,9 @@ export class Database implements Sql, OnApplicationShutdown {
     action(); // outside a transaction every statement has committed when it returns
   }
 
-  /** `commitPoint` names its commit for tests that crash there. */
-  async transaction<T>(work: (sql: Sql) => Promise<T>, commitPoint?: FailpointName): Promise<T> {
+  commitsAs(): void {} // statements outside a transaction have no commit of their own to crash at
+
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const client = await this.pool.connect();
     let broken: Error | undefined;
     // A connection that dies while it is ours tells so by an event as well; without a listener that ends the process.
@@ -64,15 +67,19 @@ export class Database implements Sql, OnApplicationShutdown {
     };
     client.on('error', died);
     const committed: (() => void)[] = [];
+    let name: FailpointName | undefined;
     try {
       await client.query('begin');
       const result = await work({
         query: async <Row>(text: string, parameters: unknown[] = []) =>
           (await client.query(text, parameters)).rows as Row[],
         afterCommit: (action) => committed.push(action),
+        commitsAs: (commit) => {
+          name = commit;
+        },
       });
       const commit = () => client.query('commit');
-      await (commitPoint ? failpoint(commitPoint, commit) : commit());
+      await (name ? failpoint(name, commit) : commit());
       for (const action of committed) action();
       return result;
     } catch (error) {

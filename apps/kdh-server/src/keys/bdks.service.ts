@@ -75,10 +75,11 @@ export class BdksService {
         state,
       ]);
       if (!bdk) throw new Problem(404, 'BDK_UNKNOWN', 'no BDK has this id');
+      if (state === 'FROZEN') sql.commitsAs('freeze.commit');
       const type = state === 'FROZEN' ? 'bdk.frozen' : 'bdk.released';
       await appendAuditEvents(sql, [{ type, actor: `operator:${by.name}`, body: { id, reason } }]);
       return bdk;
-    }, 'freeze.commit');
+    });
   }
 
   private generate({ algorithm }: CreateBdk): Promise<WrappedKey> {

@@ -105,6 +105,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
       const ready = attempts.filter(
         (a) => a.terminalState === 'ACTIVE' && a.kind === 'KEYS' && a.kbpks[KBPK_AES],
       );
+      if (ready.length > 0) sql.commitsAs('ksn.reserve');
       const planned = ready.map((attempt) => ({
         attempt,
         keys: planKeys(attempt.slots, attempt.kbpks['KBPK-TDES'] !== undefined),
@@ -136,7 +137,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
           return { steps: [transition(attemptOf(a), 'reserveKsn')], actor: this.actor, body: { ksns } };
         }),
       ]);
-    }, 'ksn.reserve');
+    });
   }
 
   /** → DERIVING: the intent is committed before the HSM is asked, so that no key leaves it unrecorded (I3). */
@@ -153,6 +154,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
         }),
       );
       const moved = await applyMoves(sql, moves);
+      if (moved.size > 0) sql.commitsAs('derive.intent');
       await insertKeys(
         sql,
         attempts
@@ -162,7 +164,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
       return attempts
         .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]) }))
         .filter((a) => moved.has(a.id));
-    }, 'derive.intent');
+    });
   }
 
   private async wrap(attempt: ChunkAttempt, keys: ReservedKey[]): Promise<WrappedKey[]> {
@@ -269,6 +271,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
     }
     await this.database.transaction(async (sql) => {
       const moved = await applyMoves(sql, moves);
+      if (moved.size > 0) sql.commitsAs('wrap.store');
       const released = [...stored.values()].filter(({ attempt }) => moved.has(attempt.id));
       await storeBlocks(sql, released);
       await signal(
@@ -276,7 +279,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
         'dispatchable',
         released.map(({ attempt }) => ({ attemptId: attempt.id, terminalId: attempt.terminalId })),
       );
-    }, 'wrap.store');
+    });
   }
 
   /** A refusal that will not change ends the attempt; anything else leaves it to the sweeper and a later worker. */

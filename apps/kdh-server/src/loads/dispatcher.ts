@@ -147,6 +147,7 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
         sql,
         moves.filter((move) => move !== undefined),
       );
+      if (moved.size > 0) sql.commitsAs('sent.commit');
       const sent = ids.filter((id, index) => moved.has(id) && moves[index]?.sentEpoch !== undefined);
       const keys = groupRows(await readKeys(sql, sent), (key) => key.attemptId);
       return items.map(({ attemptId, session }, index) =>
@@ -154,7 +155,7 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
           ? messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session)
           : undefined,
       );
-    }, 'sent.commit');
+    });
   }
 }
 

@@ -20,6 +20,7 @@ export class LoadsService {
   async create(terminalIds: string[], reason: string, by: Operator): Promise<Load[]> {
     try {
       const ids = await this.database.transaction(async (sql) => {
+        sql.commitsAs('outbox.insert');
         const terminals = await sql.query<TerminalRow>(
           `select t.id, t.serial, t.state, t.profile_id as "profileId", p.version as "profileVersion"
            from terminal t join profile p on p.id = t.profile_id
@@ -40,7 +41,7 @@ export class LoadsService {
           { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
         );
         return attempts.map(({ loadId }) => loadId);
-      }, 'outbox.insert');
+      });
       this.relay.wake();
       return await this.read(ids);
     } catch (error) {

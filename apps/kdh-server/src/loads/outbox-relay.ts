@@ -70,6 +70,7 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
          returning attempt_id`,
         [ROWS_PER_PASS],
       );
+      if (rows.length > 0) sql.commitsAs('outbox.relay');
       const attempts = [...new Set(rows.map((row) => row.attempt_id))];
       const size = this.config.KDH_CHUNK_SIZE;
       const jobs = Array.from({ length: Math.ceil(attempts.length / size) }, (_, index) => ({
@@ -77,6 +78,6 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
       }));
       if (jobs.length > 0) await failpoint('queue.add', () => this.queue.add(jobs));
       return rows.length;
-    }, 'outbox.relay');
+    });
   }
 }

@@ -78,6 +78,7 @@ export class ResultsService {
         sql,
         moves.filter((move) => move !== undefined),
       );
+      if (moved.size > 0) sql.commitsAs('confirm.commit');
       const settled = judged.map(({ row, verdict }, index) => ({
         ...(items[index] as ReceivedResult),
         row,
@@ -97,7 +98,7 @@ export class ResultsService {
         { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
       );
       return settled.map(({ verdict }) => ({ verdict: verdict.kind, ack: ackOf(verdict) }));
-    }, 'confirm.commit');
+    });
   }
 }
 

@@ -61,7 +61,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   private async sweep(): Promise<void> {
     try {
-      const rows = await this.database.transaction((sql) => this.act(sql), 'sweep.commit');
+      const rows = await this.database.transaction((sql) => this.act(sql));
       if (rows.length === 0) return;
       this.relay.wake();
       for (const row of rows.filter((r) => r.state === 'SENT')) this.ask(row);
@@ -76,6 +76,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
        where deadline <= now() order by deadline limit $1 for no key update skip locked`,
       [ROWS_PER_PASS],
     );
+    if (rows.length > 0) sql.commitsAs('sweep.commit');
     const moves: Move[] = [];
     const requeue: string[] = [];
     for (const row of rows) {

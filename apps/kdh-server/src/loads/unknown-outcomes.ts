@@ -21,9 +21,10 @@ export class UnknownOutcomes {
         [attemptId, session.terminalId],
       );
       if (!row || !allows(row.state, 'terminalDoesNotKnow')) return false;
+      sql.commitsAs('unknown.resolve');
       const step = transition(attemptOf(row), 'terminalDoesNotKnow');
       return (await applyMoves(sql, [{ steps: [step], actor: `terminal:${session.serial}` }])).has(attemptId);
-    }, 'unknown.resolve');
+    });
     if (moved) this.dispatcher.wake([{ attemptId, terminalId: session.terminalId }]);
   }
 }

@@ -75,6 +75,7 @@ export class Binding {
         [party.terminalId, prints.kdhCertificateFingerprint, prints.krdCertificateFingerprint],
       );
       if (bound.length === 0) return;
+      sql.commitsAs('bind.commit');
       await appendAuditEvents(sql, [
         {
           type: 'terminal.bound',
@@ -83,7 +84,7 @@ export class Binding {
           body: prints,
         },
       ]);
-    }, 'bind.commit');
+    });
     return prints;
   }
 
@@ -119,6 +120,7 @@ export class Binding {
         if (open.terminalNonce.equals(nonce)) return { queued: false, waiting: open.id };
         await this.endReplaced(sql, open);
       }
+      sql.commitsAs('first-key.request');
       await requestAttempts(
         sql,
         [
@@ -134,7 +136,7 @@ export class Binding {
         { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
       );
       return { queued: true };
-    }, 'first-key.request');
+    });
   }
 
   /** By showing a new nonce the terminal says that it did not use the old one. */

@@ -66,6 +66,7 @@ export class SessionOpener {
 
   private commit(items: Opening[]): Promise<OpenedSession[]> {
     return this.database.transaction(async (sql) => {
+      sql.commitsAs('epoch.bump');
       await this.supersede(sql, items);
       const opened = new Map((await this.bumpEpochs(sql, items)).map((row) => [row.terminalId, row]));
       const unknown = await this.loseSent(
@@ -91,7 +92,7 @@ export class SessionOpener {
         ...(opened.get(terminalId) as Omit<OpenedSession, 'unknown'>),
         unknown: unknown.get(terminalId) ?? [],
       }));
-    }, 'epoch.bump');
+    });
   }
 
   /** Other nodes let go of older sessions of these terminals; this node's registry does so by itself. */

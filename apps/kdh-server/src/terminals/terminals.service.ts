@@ -147,6 +147,7 @@ export class TerminalsService {
       }
       await sql.query('update terminal set state = $2, state_reason = $3 where id = $1', [id, to, reason]);
       if (to === 'REVOKED') {
+        sql.commitsAs('revoke.commit');
         await sql.query(
           'update terminal_certificate set revoked_at = now() where terminal_id = $1 and revoked_at is null',
           [id],
@@ -168,7 +169,7 @@ export class TerminalsService {
       ]);
       const [updated] = await sql.query<Terminal>(`select ${COLUMNS} from terminal t where t.id = $1`, [id]);
       return updated as Terminal;
-    }, 'revoke.commit');
+    });
   }
 
   /** The enrolment of this terminal with these very keys, if there was one. */
