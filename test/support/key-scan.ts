@@ -70,9 +70,20 @@ export function findKeysInFiles(
   let files = 0;
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     const path = join(folder, name);
-    if (except.some((start) => path.startsWith(start)) || !statSync(path).isFile()) continue;
+    const content = except.some((start) => path.startsWith(start)) ? undefined : contentOf(path);
+    if (content === undefined) continue;
     files += 1;
-    found.push(...findKeys(readFileSync(path), needles).map((what) => `${what} in ${name}`));
+    found.push(...findKeys(content, needles).map((what) => `${what} in ${name}`));
   }
   return { found, files };
+}
+
+/** Of what is no file, or not any more (a running PostgreSQL makes and removes files), undefined. */
+function contentOf(path: string): Buffer | undefined {
+  try {
+    return statSync(path).isFile() ? readFileSync(path) : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
