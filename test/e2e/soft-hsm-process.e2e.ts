@@ -119,7 +119,7 @@ describe('a live HSM', () => {
 
   test('survives kill -9 in the middle of a load: no answer without its record, no count lost', async () => {
     const home = newHome();
-    let hsm = new Process(home.live);
+    let hsm = new Process(home.testLmk);
     let checkpointKey = (await hsm.ready()).checkpointKey;
     let client = await WireClient.unix(home.socket);
     const zmk = (await client.call(generateKey)).toString('latin1').slice(8, -6);
@@ -137,7 +137,7 @@ describe('a live HSM', () => {
       const { operations } = await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey).catch(() => ({
         operations: -1,
       }));
-      hsm = new Process(home.live);
+      hsm = new Process(home.testLmk);
       ({ checkpointKey } = await hsm.ready());
       client = await WireClient.unix(home.socket);
       const counter = Number((await client.call('HEADZC')).toString('latin1', 8));
@@ -189,10 +189,10 @@ describe('a live HSM', () => {
     expect(files.match(/[0-9A-F]{64}/g)!.length).toBeGreaterThan(3); // hashes, fingerprints, the sealed LMK
     expect(Object.keys(JSON.parse(readFileSync(join(home.state, 'lmk.sealed'), 'utf8'))).sort()).toEqual([
       'bootCounter',
+      'by',
       'checkValue',
       'lmkId',
       'nonce',
-      'salt',
       'sealed',
       'status',
       'version',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { AuditEntry } from '../../apps/soft-hsm/src/audit/audit-record.ts';
 import { emptyChain } from '../../apps/soft-hsm/src/audit/chain.ts';
+import type { DualControl } from '../../apps/soft-hsm/src/ceremony/dual-control.ts';
 import type { HostList } from '../../apps/soft-hsm/src/hosts/host-list.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';
 import type { Lmk } from '../../apps/soft-hsm/src/lmk/lmk.ts';
@@ -79,6 +80,7 @@ export interface InProcessOptions {
   random?: Random;
   keyLengthHiding?: boolean;
   hostList?: HostList;
+  dualControl?: (machine: Machine) => DualControl;
   /** Default: a list that `entries` shows. */
   append?: (entry: AuditEntry, releasedKeys: number) => Promise<void>;
 }
@@ -103,7 +105,7 @@ export class InProcessHsm {
     };
     this.machine = new Machine({
       random: options.random ?? createRandom(),
-      settings: { keyLengthHiding: options.keyLengthHiding ?? false },
+      settings: { keyLengthHiding: options.keyLengthHiding ?? false, auditLimit: undefined },
       now: () => new Date('2026-11-24T12:00:00Z'),
       tlsPort: false,
       hostList: options.hostList,
@@ -116,7 +118,11 @@ export class InProcessHsm {
         return operations();
       },
     };
-    this.machine.becomeOperational(this.lmk, { append, head });
+    this.machine.becomeOperational(
+      this.lmk,
+      { append, head, path: '/dev/null' },
+      options.dualControl?.(this.machine),
+    );
     this.#hsm = new SoftHsm(this.machine);
   }
 

@@ -7,6 +7,12 @@ export type SoftHsmErrorCode =
   | 'SOFT_HSM_ADDRESS'
   /** The sealed LMK does not open: wrong passphrase, or a changed file. Which of them, nobody is told. */
   | 'SOFT_HSM_SEAL'
+  /** Shares of the sealing key that do not give it. */
+  | 'SOFT_HSM_SHARES'
+  /** An order of the officers that is not signed by two of them, not in force, used before, or not for this HSM. */
+  | 'SOFT_HSM_ORDER'
+  /** The command does not fit the state that the HSM is in. */
+  | 'SOFT_HSM_STATE'
   /** Test and live would meet: a test LMK in a live folder or the other way round. */
   | 'SOFT_HSM_TEST_LIVE'
   /** A known-answer test failed. */

@@ -4,7 +4,7 @@ import { commands } from './commands/index.ts';
 import { CommandScope } from './commands/scope.ts';
 import { SoftHsmError } from './errors.ts';
 import type { Host } from './hosts/host.ts';
-import type { HsmState, Machine } from './machine.ts';
+import type { Machine } from './machine.ts';
 import { FieldReader } from './wire/fields.ts';
 import { formatAnswer, type HostMessage, maxMessageBytes, splitMessage } from './wire/message.ts';
 
@@ -58,7 +58,7 @@ export class SoftHsm {
     host.requireCommand(message.command);
     if (messageBytes > maxMessageBytes) throw new Refusal('80', `message of ${messageBytes} bytes`);
     if (command.audited) {
-      requireOperational(this.#machine.state);
+      requireOperational(this.#machine);
       host.requireTrust();
     }
     const run = command.prepare(fields);
@@ -95,7 +95,16 @@ export class SoftHsm {
     const header = printable(message.header);
     const logged = { command, code: result, header, host: host.name, keysIn, keysOut };
     this.#machine.log('debug', 'command', `${command} answered ${result}`, logged);
-    const entry = { event: 'command', client: host.id, command, keysIn, keysOut, result } as const;
+    const granted = scope.grant === undefined ? {} : { grant: scope.grant };
+    const entry = {
+      event: 'command',
+      client: host.id,
+      command,
+      ...granted,
+      keysIn,
+      keysOut,
+      result,
+    } as const;
     return this.#machine.auditTrail!.append(entry, releasedKeys);
   }
 
@@ -116,10 +125,14 @@ export class SoftHsm {
 
 const nothing = Buffer.alloc(0);
 
-/** Without an LMK every command that uses keys is answered with 13, after a failure with 41. */
-function requireOperational(state: HsmState): void {
-  if (state === 'LOCKED') throw new Refusal('13', 'no LMK is loaded');
+/** Commands that use keys are answered with 13 without an LMK, and with 41 if the HSM, or its log, must not go on. */
+function requireOperational({ state, auditTrail, settings }: Machine): void {
   if (state === 'FAILED') throw new Refusal('41', 'the HSM has failed; it needs a restart');
+  if (state !== 'OPERATIONAL') throw new Refusal('13', `no LMK is loaded: the HSM is ${state}`);
+  const { seq, acknowledged } = auditTrail!.head;
+  if (seq - acknowledged >= (settings.auditLimit ?? Number.POSITIVE_INFINITY)) {
+    throw new Refusal('41', `${seq - acknowledged} records of the audit log are not acknowledged`);
+  }
 }
 
 /** Name, code and place of an error, without its message: a message could quote what was being worked on. */

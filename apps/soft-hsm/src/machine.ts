@@ -1,4 +1,5 @@
 import type { AuditLog } from './audit/audit-log.ts';
+import type { DualControl } from './ceremony/dual-control.ts';
 import type { HostList } from './hosts/host-list.ts';
 import { Hosts } from './hosts/hosts.ts';
 import { KeyCache } from './lmk/key-cache.ts';
@@ -7,19 +8,32 @@ import type { Log } from './log.ts';
 import type { Random } from './random/random-source.ts';
 
 /**
- * LOCKED: the LMK is sealed. OPERATIONAL: it is loaded and the audit log is open. FAILED: a self-test failed or the
- * audit log cannot be written; only a restart, with its self-tests, ends it.
+ * UNINITIALISED: there is no LMK yet. LOCKED: it is sealed. OPERATIONAL: it is loaded and the audit log is open.
+ * FAILED: a self-test failed or the audit log cannot be written; only a restart, with its self-tests, ends it.
+ * TAMPERED: the HSM has erased its LMK; only a new initialisation ends it.
  */
-export type HsmState = 'LOCKED' | 'OPERATIONAL' | 'FAILED';
+export type HsmState = 'UNINITIALISED' | 'LOCKED' | 'OPERATIONAL' | 'FAILED' | 'TAMPERED';
+
+/** Causes of tampering as JK shows them: the ones of a payShield that software can have. */
+export const tamperCauses = { erase: '03', watchdog: '04', general: '10' } as const;
+
+export interface Tampering {
+  cause: (typeof tamperCauses)[keyof typeof tamperCauses];
+  /** ISO 8601, UTC. */
+  time: string;
+  reason: string;
+}
 
 /** Security settings, as a payShield has them. */
 export interface SecuritySettings {
   /** "Additional padding to disguise key length": TR-31 blocks hide how long their key is. */
   keyLengthHiding: boolean;
+  /** With more records that the platform has not acknowledged, no key is used; `undefined`: no limit. */
+  auditLimit: number | undefined;
 }
 
 /** Where records go; `append` resolves when the record is on disk. */
-export type AuditTrail = Pick<AuditLog, 'append' | 'head'>;
+export type AuditTrail = Pick<AuditLog, 'append' | 'head' | 'path'>;
 
 export interface MachineOptions {
   random: Random;
@@ -44,6 +58,8 @@ export class Machine {
   readonly keys = new KeyCache();
   #state: HsmState = 'LOCKED';
   #auditTrail: AuditTrail | undefined;
+  #dualControl: DualControl | undefined;
+  #tampering: Tampering | undefined;
 
   constructor({ random, settings, now, tlsPort, hostList, log }: MachineOptions) {
     this.random = random;
@@ -63,25 +79,54 @@ export class Machine {
     return this.#auditTrail;
   }
 
-  becomeOperational(lmk: Lmk, auditTrail: AuditTrail): void {
+  /** Officers and their grants; `undefined` for an HSM that one person runs, as in development. */
+  get dualControl(): DualControl | undefined {
+    return this.#dualControl;
+  }
+
+  /** Why the HSM has erased itself, in state TAMPERED. */
+  get tampering(): Tampering | undefined {
+    return this.#tampering;
+  }
+
+  becomeOperational(lmk: Lmk, auditTrail: AuditTrail, dualControl?: DualControl): void {
     this.lmks.load(lmk);
     this.#auditTrail = auditTrail;
-    this.#state = 'OPERATIONAL';
+    this.#dualControl = dualControl;
+    this.#enter('OPERATIONAL');
   }
 
   /** A self-test, the random numbers or the audit log have failed. Records it, if there is a log that takes it. */
   fail(reason: string): void {
     if (this.#state === 'FAILED') return;
-    this.#state = 'FAILED';
+    this.#enter('FAILED');
     this.log('error', 'failed', reason);
     this.#auditTrail?.append({ event: 'failed', reason }).catch(() => {}); // it is the log that failed
   }
 
-  /** Wipes all keys. */
-  lock(): void {
+  /** Wipes all keys, and waits for somebody to give it some. A failure stays one. */
+  rest(state: 'UNINITIALISED' | 'LOCKED'): void {
+    this.#wipe();
+    if (this.#state !== 'FAILED') this.#enter(state);
+  }
+
+  /** Wipes all keys for good. */
+  beTampered(tampering: Tampering): void {
+    this.#wipe();
+    this.#tampering = tampering;
+    this.#enter('TAMPERED');
+  }
+
+  #wipe(): void {
     this.keys.clear();
     this.lmks.clear();
+    this.#dualControl?.wipe();
+    this.#dualControl = undefined;
     this.#auditTrail = undefined;
-    if (this.#state === 'OPERATIONAL') this.#state = 'LOCKED';
+  }
+
+  #enter(state: HsmState): void {
+    if (state !== this.#state) this.log('info', 'state', `the HSM is ${state}`, { state });
+    this.#state = state;
   }
 }

@@ -22,6 +22,7 @@ describe('serve', () => {
       lmk: { from: 'passphrase', file: 'p' },
       tls: undefined,
       hostsFile: undefined,
+      auditLimit: undefined,
       keyLengthHiding: true,
       faults: [],
       logLevel: 'info',
@@ -49,12 +50,18 @@ describe('serve', () => {
   test.each<[string, string[], RegExp]>([
     ['no state', live.slice(2), /--state is needed/],
     ['no socket', ['--state', 's', '--test-lmk'], /--socket is needed/],
-    ['no LMK', live.slice(0, 4), /either --passphrase-file or --test-lmk/],
-    ['two LMKs', [...live, '--test-lmk'], /not both/],
+    ['no LMK', live.slice(0, 4), /one of --passphrase-file, --dual-control and --test-lmk/],
+    ['two LMKs', [...live, '--test-lmk'], /one of/],
     ['the 3DES test LMK with a live one', [...live, '--test-lmk-tdes'], /goes with --test-lmk/],
     ['TLS without a certificate', [...live, '--tls-port', '0'], /--tls-cert is needed/],
     ['a port that is none', [...live, ...tls, '--tls-port', '65536'], /0 to 65535/],
     ['a port that is no number', [...live, ...tls, '--tls-port', '1e3'], /0 to 65535/],
+    [
+      'a list of hosts beside the officers',
+      ['--state', 's', '--socket', 'h', '--dual-control', '--hosts', 'f'],
+      /officers/,
+    ],
+    ['a limit that is too low', [...live, '--audit-limit', '1'], /10 to/],
     ['a log level that is none', [...live, '--log-level', 'all'], /expected debug/],
     ['a fault in a live HSM', [...live, '--inject-fault', 'log-full'], /needs --test-lmk/],
     [

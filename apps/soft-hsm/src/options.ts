@@ -2,18 +2,20 @@ import { parseArgs } from 'node:util';
 import { SoftHsmError } from './errors.ts';
 import type { LogLevel } from './log.ts';
 
-export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphrase-file FILE | --test-lmk) [options]
+export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphrase-file FILE | --dual-control | --test-lmk) [options]
        soft-hsm verify-log --log FILE --checkpoint-key HEX
 
   --state DIR               folder of this HSM, mode 0700; made if missing
   --socket PATH             unix socket for hosts, in a folder of mode 0700
   --passphrase-file FILE    opens the sealed LMK; at the first start, makes and seals one. Mode 0600
+  --dual-control            the LMK is shared among custodians and opened at the management socket
   --test-lmk                the public AES test LMK instead, as LMK 01; never in a folder with a live LMK
   --test-lmk-tdes           with --test-lmk: the public 3DES key block test LMK as LMK 01
   --tls-port N              listen on TLS 1.3 too (0: any port), with these three:
   --tls-cert F --tls-key F --tls-ca F   certificate and key of this HSM, and the CA of its hosts; PEM
   --tls-host HOST           address to listen on, default 127.0.0.1
   --hosts FILE              who may use this HSM and for what, JSON; all others are refused
+  --audit-limit N           use no keys with N records of the audit log that are not acknowledged
   --no-key-length-hiding    TR-31 blocks as short as the key, as a payShield writes them
   --log-level LEVEL         debug, info (default), warn or error
   --inject-fault FAULT      with --test-lmk, to see it fail: self-test, noise-stuck or log-full`;
@@ -29,10 +31,14 @@ export interface TlsOptions {
 export interface ServeOptions {
   stateFolder: string;
   socketPath: string;
-  lmk: { from: 'passphrase'; file: string } | { from: 'test'; algorithm: 'AES' | 'TDES' };
+  lmk:
+    | { from: 'passphrase'; file: string }
+    | { from: 'dual-control' }
+    | { from: 'test'; algorithm: 'AES' | 'TDES' };
   tls: TlsOptions | undefined;
   /** List of the hosts; `undefined`: whoever gets through to a socket. */
   hostsFile: string | undefined;
+  auditLimit: number | undefined;
   keyLengthHiding: boolean;
   logLevel: LogLevel;
   faults: readonly Fault[];
@@ -53,8 +59,10 @@ export function parseServeOptions(args: string[]): ServeOptions {
     state: { type: 'string' },
     socket: { type: 'string' },
     'passphrase-file': { type: 'string' },
-    'test-lmk': { type: 'boolean' },
-    'test-lmk-tdes': { type: 'boolean' },
+    'dual-control': { type: 'boolean', default: false },
+    'test-lmk': { type: 'boolean', default: false },
+    'test-lmk-tdes': { type: 'boolean', default: false },
+    'audit-limit': { type: 'string' },
     'tls-port': { type: 'string' },
     'tls-cert': { type: 'string' },
     'tls-key': { type: 'string' },
@@ -69,24 +77,34 @@ export function parseServeOptions(args: string[]): ServeOptions {
   if (!['debug', 'info', 'warn', 'error'].includes(logLevel)) {
     throw new SoftHsmError('SOFT_HSM_USAGE', `--log-level ${logLevel}: expected debug, info, warn or error`);
   }
+  if (values['dual-control'] && values.hosts !== undefined) {
+    throw new SoftHsmError(
+      'SOFT_HSM_USAGE',
+      '--hosts: under dual control the officers say who the hosts are',
+    );
+  }
   return {
     stateFolder: required(values.state, '--state'),
     socketPath: required(values.socket, '--socket'),
-    lmk: lmkOptions(values['passphrase-file'], values['test-lmk'] ?? false, values['test-lmk-tdes'] ?? false),
+    lmk: lmkOptions(values),
     tls:
       values['tls-port'] === undefined
         ? undefined
         : {
             host: values['tls-host'],
-            port: portNumber(values['tls-port']),
+            port: wholeNumber('--tls-port', values['tls-port'], 0, 0xffff),
             certFile: required(values['tls-cert'], '--tls-cert'),
             keyFile: required(values['tls-key'], '--tls-key'),
             caFile: required(values['tls-ca'], '--tls-ca'),
           },
     hostsFile: values.hosts,
+    auditLimit:
+      values['audit-limit'] === undefined
+        ? undefined
+        : wholeNumber('--audit-limit', values['audit-limit'], 10, 1_000_000),
     keyLengthHiding: !values['no-key-length-hiding'],
     logLevel: logLevel as LogLevel,
-    faults: readFaults(values['inject-fault'], values['test-lmk'] ?? false),
+    faults: readFaults(values['inject-fault'], values['test-lmk']),
   };
 }
 
@@ -98,14 +116,29 @@ export function parseVerifyLogOptions(args: string[]): VerifyLogOptions {
   };
 }
 
-function lmkOptions(passphraseFile: string | undefined, test: boolean, tdes: boolean): ServeOptions['lmk'] {
-  if (test === (passphraseFile !== undefined)) {
-    throw new SoftHsmError('SOFT_HSM_USAGE', 'either --passphrase-file or --test-lmk is needed, not both');
+interface LmkValues {
+  'passphrase-file'?: string | undefined;
+  'dual-control': boolean;
+  'test-lmk': boolean;
+  'test-lmk-tdes': boolean;
+}
+
+function lmkOptions(values: LmkValues): ServeOptions['lmk'] {
+  const {
+    'passphrase-file': file,
+    'dual-control': dualControl,
+    'test-lmk': test,
+    'test-lmk-tdes': tdes,
+  } = values;
+  if ([file !== undefined, dualControl, test].filter(Boolean).length !== 1) {
+    throw new SoftHsmError(
+      'SOFT_HSM_USAGE',
+      'one of --passphrase-file, --dual-control and --test-lmk is needed',
+    );
   }
   if (tdes && !test) throw new SoftHsmError('SOFT_HSM_USAGE', '--test-lmk-tdes goes with --test-lmk');
-  return passphraseFile === undefined
-    ? { from: 'test', algorithm: tdes ? 'TDES' : 'AES' }
-    : { from: 'passphrase', file: passphraseFile };
+  if (file !== undefined) return { from: 'passphrase', file };
+  return dualControl ? { from: 'dual-control' } : { from: 'test', algorithm: tdes ? 'TDES' : 'AES' };
 }
 
 function readFaults(names: readonly string[], testLmk: boolean): Fault[] {
@@ -118,12 +151,12 @@ function readFaults(names: readonly string[], testLmk: boolean): Fault[] {
   return names as Fault[];
 }
 
-function portNumber(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 0xffff) {
-    throw new SoftHsmError('SOFT_HSM_USAGE', `--tls-port ${text}: expected 0 to 65535`);
+function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < least || number > most) {
+    throw new SoftHsmError('SOFT_HSM_USAGE', `${option} ${text}: expected ${least} to ${most}`);
   }
-  return port;
+  return number;
 }
 
 function required(value: string | undefined, option: string): string {

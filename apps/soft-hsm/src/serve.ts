@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
+import { Ceremonies } from './ceremony/ceremonies.ts';
 import { SoftHsmError } from './errors.ts';
 import { firmware } from './firmware.ts';
 import { readHostList } from './hosts/host-list.ts';
 import { SoftHsm } from './hsm.ts';
+import { openPassphraseLmk, openTestLmk } from './lmk/open-lmk.ts';
 import type { Log, LogFields } from './log.ts';
 import { Machine } from './machine.ts';
 import { manage } from './management/commands.ts';
@@ -13,7 +15,7 @@ import { openEntropy } from './random/entropy.ts';
 import { createRandom, type EntropySource } from './random/random-source.ts';
 import { failedSelfTests, selfTests } from './self-test/self-tests.ts';
 import { openStateFolder, type StateFolder } from './state/state-folder.ts';
-import { type Unlocked, unlock } from './unlock.ts';
+import { Vault } from './vault.ts';
 import { serveConnection } from './wire/connection.ts';
 import { addressOf, listenOnTls, listenOnUnixSocket, type OnConnection } from './wire/listener.ts';
 
@@ -30,40 +32,39 @@ export interface RunningHsm {
  * SoftHsmError with one sentence for the operator for everything else, and then leaves nothing open.
  */
 export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm> {
-  const folder = openStateFolder(options.stateFolder);
+  const folder = logPlace(openStateFolder(options.stateFolder), options);
   const machine = createMachine(options, log);
   const softHsm = new SoftHsm(machine);
-  const sockets = new Set<Socket>();
+  const managerSockets = new Set<Socket>();
   const servers: Server[] = [];
   const selfTestTimer = setInterval(() => testItself(machine, options), selfTestPeriodMs).unref();
-  let unlocked: Unlocked | undefined;
+  const hostSockets = new Set<Socket>();
+  const vault = new Vault(machine, folder, () => destroyAll(hostSockets));
+  const ceremonies = new Ceremonies(vault);
 
-  const keep = (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  };
   const onManager: OnConnection = (socket) => {
-    keep(socket);
-    serveManagement(socket, (message) => manage(machine, message), log);
+    keep(socket, managerSockets);
+    serveManagement(socket, (message) => manage({ vault, ceremonies }, message), log);
   };
   const onHost: OnConnection = (socket, id) => {
-    keep(socket);
+    keep(socket, hostSockets);
     serveHost(socket, id, machine, softHsm);
   };
   const stop = async () => {
     clearInterval(selfTestTimer);
+    ceremonies.abandon();
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
-    for (const socket of sockets) socket.destroy();
+    destroyAll(managerSockets);
+    destroyAll(hostSockets);
     await Promise.all(closed);
-    await unlocked?.auditLog.close().catch(() => {}); // it may be what has failed
-    machine.lock();
+    await vault.close();
   };
 
   try {
     // The management socket comes first: whoever listens on it has the folder for itself.
     servers.push(await listenOnUnixSocket(folder.managementSocket, onManager));
     testItself(machine, options);
-    if (machine.state !== 'FAILED') unlocked = await unlock(machine, options.lmk, logPlace(folder, options));
+    if (machine.state !== 'FAILED') await openVault(vault, options);
     servers.push(await listenOnUnixSocket(options.socketPath, onHost));
     const tls = options.tls && (await listenOnTls(options.tls, readTlsIdentity(options.tls), onHost));
     if (tls) servers.push(tls);
@@ -73,7 +74,7 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
       managementSocket: folder.managementSocket,
       state: machine.state,
       firmware,
-      checkpointKey: unlocked?.checkpointKey,
+      checkpointKey: vault.checkpointKey,
       ...lmkFields(machine),
     });
   } catch (error) {
@@ -98,7 +99,7 @@ function createMachine(options: ServeOptions, log: Log): Machine {
     : openEntropy(reportNoise);
   return new Machine({
     random: createRandom(entropy),
-    settings: { keyLengthHiding: options.keyLengthHiding },
+    settings: { keyLengthHiding: options.keyLengthHiding, auditLimit: options.auditLimit },
     now: () => new Date(),
     tlsPort: options.tls !== undefined,
     hostList,
@@ -117,6 +118,25 @@ function testItself(machine: Machine, { faults }: ServeOptions): void {
 /** The folder's files, or for the injected fault a log that takes no record. */
 function logPlace(folder: StateFolder, { faults }: ServeOptions): StateFolder {
   return faults.includes('log-full') ? { ...folder, auditLog: '/dev/full' } : folder;
+}
+
+async function openVault(vault: Vault, { lmk }: ServeOptions): Promise<void> {
+  const { folder, machine } = vault;
+  if (lmk.from === 'dual-control') return vault.rest();
+  const opened =
+    lmk.from === 'test'
+      ? openTestLmk(lmk.algorithm, folder)
+      : await openPassphraseLmk(lmk.file, folder, machine.random);
+  await vault.open(opened);
+}
+
+function keep(socket: Socket, sockets: Set<Socket>): void {
+  sockets.add(socket);
+  socket.on('close', () => sockets.delete(socket));
+}
+
+function destroyAll(sockets: ReadonlySet<Socket>): void {
+  for (const socket of sockets) socket.destroy();
 }
 
 function serveHost(socket: Socket, id: string, machine: Machine, softHsm: SoftHsm): void {

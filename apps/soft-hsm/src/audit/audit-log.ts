@@ -9,13 +9,22 @@ import {
   hashLine,
   signedPart,
 } from './audit-record.ts';
-import { BrokenChain, type ChainHead, continueChain, emptyChain, headBefore } from './chain.ts';
+import {
+  acknowledgedBy,
+  BrokenChain,
+  type ChainHead,
+  continueChain,
+  emptyChain,
+  headBefore,
+} from './chain.ts';
 import type { CheckpointKey } from './checkpoint.ts';
 
 const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR } = constants;
 
 /** A signed checkpoint after so many records; start reads back to the last one. */
 const recordsPerCheckpoint = 1000;
+/** Events after which this HSM may not work any more. */
+const signedAtOnce: readonly AuditEntry['event'][] = ['failed', 'shutdown', 'tampered'];
 const lineFeed = 0x0a;
 const tailBlockBytes = 64 * 1024;
 
@@ -31,6 +40,7 @@ interface Batch {
  * log does not work.
  */
 export class AuditLog {
+  readonly path: string;
   readonly #file: FileHandle;
   readonly #key: CheckpointKey;
   readonly #now: () => Date;
@@ -40,12 +50,14 @@ export class AuditLog {
   #lastWrite: Promise<void> = Promise.resolve();
 
   private constructor(
+    path: string,
     file: FileHandle,
     key: CheckpointKey,
     now: () => Date,
     head: ChainHead,
     tornBytes: number,
   ) {
+    this.path = path;
     this.#file = file;
     this.#key = key;
     this.#now = now;
@@ -62,7 +74,7 @@ export class AuditLog {
     const file = await open(path, O_RDWR | O_CREAT | O_APPEND | O_DSYNC, 0o600);
     try {
       const { lines, tornBytes } = await lastSegment(file);
-      return new AuditLog(file, key, now, headOf(lines, key.publicKey), tornBytes);
+      return new AuditLog(path, file, key, now, headOf(lines, key.publicKey), tornBytes);
     } catch (error) {
       await file.close();
       if (error instanceof BrokenChain) throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
@@ -88,6 +100,16 @@ export class AuditLog {
     return this.#head;
   }
 
+  /** Public key of the checkpoints, 32 bytes in hex. */
+  get checkpointKey(): string {
+    return this.#key.publicKey;
+  }
+
+  /** Starts an empty log with the counts of the HSM that this one is restored from. */
+  continueFrom({ bootCounter, operations }: Pick<ChainHead, 'bootCounter' | 'operations'>): void {
+    if (this.#head.seq === 0) this.#head = { ...this.#head, bootCounter, operations };
+  }
+
   /**
    * Resolves when the record is on disk. `releasedKeys`: how many keys left the HSM by it. A failure and the end are
    * signed at once.
@@ -97,8 +119,13 @@ export class AuditLog {
     const { lines, written } = this.#collecting;
     lines.push(this.#chain(entry, releasedKeys));
     const due = this.#head.seq - this.#head.checkpointSeq >= recordsPerCheckpoint;
-    if (due || entry.event === 'failed' || entry.event === 'shutdown') lines.push(this.#checkpoint());
+    if (due || signedAtOnce.includes(entry.event)) lines.push(this.#checkpoint());
     return written;
+  }
+
+  /** Closes the file as it is: a log that is not this HSM's to continue. */
+  abandon(): Promise<void> {
+    return this.#file.close();
   }
 
   /** Signs the head and closes the file. */
@@ -126,7 +153,8 @@ export class AuditLog {
   }
 
   #checkpoint(): AuditLine {
-    const unsigned = { event: 'checkpoint', signature: '', ...this.#next(0) } as const;
+    const { acknowledged } = this.#head;
+    const unsigned = { event: 'checkpoint', acknowledged, signature: '', ...this.#next(0) } as const;
     const line = this.#take({ ...unsigned, signature: this.#key.sign(signedPart(unsigned)) });
     this.#head = { ...this.#head, checkpointSeq: this.#head.seq };
     return line;
@@ -148,7 +176,8 @@ export class AuditLog {
   #take(record: AuditRecord): AuditLine {
     const line = formatRecord(record);
     const { seq, operations, bootCounter } = record;
-    this.#head = { ...this.#head, seq, operations, bootCounter, hash: hashLine(line) };
+    const acknowledged = acknowledgedBy(record) ?? this.#head.acknowledged;
+    this.#head = { ...this.#head, seq, operations, bootCounter, acknowledged, hash: hashLine(line) };
     return line;
   }
 }

@@ -11,6 +11,7 @@ export const noHash = '0'.repeat(64);
 
 /** What a part of this HSM has to record; the log adds the chain. */
 export type AuditEntry =
+  | { event: 'acknowledged'; upTo: number }
   | {
       event: 'boot';
       checkpointKey: string;
@@ -23,18 +24,24 @@ export type AuditEntry =
       event: 'command';
       client: string;
       command: string;
+      /** Of the grant that the command has used up one of. */
+      grant?: string;
       keysIn: readonly string[];
       keysOut: readonly string[];
       result: string;
     }
-  | { event: 'component'; keysOut: readonly string[] }
+  | { event: 'component'; custodian: string; keysOut: readonly string[] }
   | { event: 'failed'; reason: string }
   | { event: 'recovered'; droppedBytes: number }
-  | { event: 'shutdown' };
+  | { event: 'management'; command: string; detail: string; who: readonly string[] }
+  | { event: 'shutdown' }
+  | { event: 'tampered'; cause: string; reason: string };
 
 /** Signs all that stands in the log up to itself, itself included: see `signedPart`. */
 export interface CheckpointEntry {
   event: 'checkpoint';
+  /** Up to which record the platform has acknowledged that it has them. */
+  acknowledged: number;
   signature: string;
 }
 
@@ -65,13 +72,16 @@ export function hashLine(line: AuditLine): string {
 }
 
 const events: readonly AuditRecord['event'][] = [
+  'acknowledged',
   'boot',
   'checkpoint',
   'command',
   'component',
   'failed',
+  'management',
   'recovered',
   'shutdown',
+  'tampered',
 ];
 
 /** `undefined` for a line that is not a record. */

@@ -14,6 +14,8 @@ export interface ChainHead {
   hash: string;
   operations: number;
   bootCounter: number;
+  /** Up to which record the platform has acknowledged that it has them. */
+  acknowledged: number;
   /** `seq` of the last checkpoint; 0 before the first. */
   checkpointSeq: number;
 }
@@ -23,6 +25,7 @@ export const emptyChain: ChainHead = {
   hash: noHash,
   operations: 0,
   bootCounter: 0,
+  acknowledged: 0,
   checkpointSeq: 0,
 };
 
@@ -54,6 +57,7 @@ export function continueChain(head: ChainHead, line: AuditLine, checkpointKey: s
     hash: hashLine(line),
     operations: record.operations,
     bootCounter: record.bootCounter,
+    acknowledged: acknowledgedBy(record) ?? head.acknowledged,
     checkpointSeq: record.event === 'checkpoint' ? record.seq : head.checkpointSeq,
   };
 }
@@ -63,7 +67,13 @@ export function headBefore(line: AuditLine): ChainHead {
   const record = parseRecord(line);
   if (record === undefined) throw new BrokenChain('the audit log has a line that is not a record');
   const { seq, prevHash, operations, bootCounter } = record;
-  return { seq: seq - 1, hash: prevHash, operations, bootCounter, checkpointSeq: 0 };
+  return { ...emptyChain, seq: seq - 1, hash: prevHash, operations, bootCounter };
+}
+
+/** What a record says of how far the platform has the log. */
+export function acknowledgedBy(record: AuditRecord): number | undefined {
+  if (record.event === 'acknowledged') return record.upTo;
+  return record.event === 'checkpoint' ? record.acknowledged : undefined;
 }
 
 function signedBy(checkpointKey: string, record: AuditRecord & { event: 'checkpoint' }): boolean {

@@ -30,7 +30,8 @@ export function verifyCheckpoint(publicKey: string, record: string, signature: s
   return key !== undefined && verify(null, signedBytes(record), key, Buffer.from(signature, 'hex'));
 }
 
-function ed25519PublicKey(publicKey: string): KeyObject | undefined {
+/** An Ed25519 public key, 32 bytes in upper-case hex; `undefined` for anything else. */
+export function ed25519PublicKey(publicKey: string): KeyObject | undefined {
   if (!/^[0-9A-F]{64}$/.test(publicKey)) return undefined;
   const key = Buffer.concat([spkiPrefix, Buffer.from(publicKey, 'hex')]);
   return createPublicKey({ key, format: 'der', type: 'spki' });

@@ -2,7 +2,7 @@ import { equalConstantTime, wipe } from '@openkdh/block-ciphers';
 import { Refusal } from '../answer-codes.ts';
 import { checkValueHex } from '../keys/algorithms.ts';
 import { hasOddParity, requireSoundKey, setOddParity } from '../keys/key-material.ts';
-import { isComponent } from '../keys/key-rules.ts';
+import { custodianBlock, isComponent } from '../keys/key-rules.ts';
 import { requireKnownUsage } from '../keys/key-usages.ts';
 import type { WorkingKey } from '../lmk/key-cache.ts';
 import { readKeyVersion, readOptionalBlocks } from './attributes-field.ts';
@@ -49,6 +49,8 @@ export const a4: Command = {
           });
         if (algorithm.letter !== 'A') setOddParity(key);
         requireSoundKey(algorithm, key);
+        if (scope.hsm.dualControl) requireDifferentCustodians(components);
+        scope.requireGrant('component', header.keyUsage, lmk);
         const underLmk = scope.wrapUnderLmk(lmk, { ...header, keyVersion, optionalBlocks }, algorithm, key);
         return answer(underLmk, checkValueHex(algorithm, key));
       } finally {
@@ -81,4 +83,14 @@ function requireDistinct(components: readonly WorkingKey[]): void {
       }
     }
   });
+}
+
+/** Under dual control a component says who entered it: optional block 05. B5 for one person twice, or for nobody. */
+function requireDifferentCustodians(components: readonly WorkingKey[]): void {
+  const custodians = components.map(
+    ({ header }) => header.optionalBlocks.find(({ id }) => id === custodianBlock)?.data,
+  );
+  if (custodians.includes(undefined) || new Set(custodians).size < custodians.length) {
+    throw new Refusal('B5', 'the components must come from different custodians');
+  }
 }

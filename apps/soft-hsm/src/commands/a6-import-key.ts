@@ -3,7 +3,7 @@ import type { OptionalBlock, Unwrapped } from '@openkdh/tr31';
 import { Refusal } from '../answer-codes.ts';
 import { checkValueHex, keyAlgorithmOf } from '../keys/algorithms.ts';
 import { hasOddParity, requireSoundKey } from '../keys/key-material.ts';
-import { importKeyRule, isComponent, requireStrength } from '../keys/key-rules.ts';
+import { exportKeyRule, importKeyRule, isBdk, isComponent, requireStrength } from '../keys/key-rules.ts';
 import { requireKnownUsage, x9143Usage } from '../keys/key-usages.ts';
 import { openKeyBlock } from '../lmk/key-block.ts';
 import type { WorkingKey } from '../lmk/key-cache.ts';
@@ -52,6 +52,7 @@ export const a6: Command = {
         requireKnownUsage(keyUsage, header.algorithm, header.modeOfUse);
         requireStrength(zmk.algorithm, algorithm);
         requireSoundKey(algorithm, key);
+        if (needsGrant(keyUsage)) scope.requireGrant('import', keyUsage, lmk);
         const optionalBlocks = [
           ...header.optionalBlocks.filter(isKept),
           ...(narrowing?.optionalBlocks ?? []),
@@ -73,6 +74,16 @@ function openTr31(zmk: WorkingKey, block: string): Unwrapped {
   } catch (error) {
     throw refusalOf(error);
   }
+}
+
+/** Keys that other keys hang on: wrapping keys, and what terminals' keys are derived from. */
+function needsGrant(keyUsage: string): boolean {
+  return (
+    importKeyRule.usages.includes(keyUsage) ||
+    exportKeyRule.usages.includes(keyUsage) ||
+    isBdk(keyUsage) ||
+    keyUsage === 'B1'
+  );
 }
 
 /** Key set id and key block version are the only optional blocks that both formats have. */

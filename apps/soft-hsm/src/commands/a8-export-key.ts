@@ -31,6 +31,7 @@ export const a8: Command = {
       if (isComponent(header.keyVersion)) throw new Refusal('A9', 'a key component is not exported');
       requireExportable(header);
       requireStrength(zmk.algorithm, algorithm);
+      scope.requireGrant('export', header.keyUsage, lmk);
       const exportability = modifiedExportability ?? header.exportability;
       const leaving = { header: { ...header, exportability }, key };
       const exported = exportUnder(scope, zmk, scheme, versionId, leaving);

@@ -54,6 +54,7 @@ export const b8: Command = {
           ? (['aes-128-cbc', keyAlgorithms.A1] as const)
           : (['des-ede3-cbc', keyAlgorithms.T3] as const);
       requireStrength(contentAlgorithm, algorithm);
+      scope.requireGrant('export', header.keyUsage, lmk);
       const keyUsage = x9143Usage(header.keyUsage);
       const tr31Header = { ...header, versionId, keyUsage, keyContext: '0', optionalBlocks: [] };
       try {

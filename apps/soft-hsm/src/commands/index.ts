@@ -2,6 +2,7 @@ import { a0 } from './a0-generate-key.ts';
 import { a4 } from './a4-form-key.ts';
 import { a6 } from './a6-import-key.ts';
 import { a8 } from './a8-export-key.ts';
+import { zk, zl } from './audit-commands.ts';
 import { b8 } from './b8-export-tr34.ts';
 import { bu } from './bu-check-value.ts';
 import { bs, bw } from './bw-translate-lmk.ts';
@@ -47,4 +48,6 @@ export const commands: Readonly<Record<string, Command>> = {
   NO: no,
   QE: qe,
   ZC: zc,
+  ZK: zk,
+  ZL: zl,
 };

@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
 import { wipe } from '@openkdh/block-ciphers';
 import { type AsymmetricAlgorithm, importPrivateKey } from '../asymmetric/keys.ts';
+import type { GrantedAct } from '../ceremony/grants.ts';
 import type { Host } from '../hosts/host.ts';
-import { type KeyAlgorithm } from '../keys/algorithms.ts';
+import type { KeyAlgorithm } from '../keys/algorithms.ts';
 import { type KeyRule, requireStrength, requireUse, signingKeyRule } from '../keys/key-rules.ts';
 import { makeBinaryKeyBlock, makeKeyBlock, type NewKeyBlock, openBinaryKeyBlock } from '../lmk/key-block.ts';
 import { fingerprintOf, type WorkingKey } from '../lmk/key-cache.ts';
@@ -14,6 +15,8 @@ export class CommandScope {
   readonly hsm: Machine;
   readonly keysIn: string[] = [];
   readonly keysOut: string[] = [];
+  /** The grant that the command has used up one of. */
+  grant: string | undefined;
   readonly #host: Host;
 
   constructor(hsm: Machine, host: Host) {
@@ -26,6 +29,11 @@ export class CommandScope {
     const lmk = this.hsm.lmks.get(id);
     this.#host.requireLmk(lmk.id);
     return lmk;
+  }
+
+  /** Under dual control, refuses with 17 what two officers have not granted this host. The last check of a command. */
+  requireGrant(act: GrantedAct, keyUsage: string, lmk: Lmk): void {
+    this.grant = this.hsm.dualControl?.grants.use(act, keyUsage, this.#host.id, lmk.id);
   }
 
   /** Opens a key block whatever its key is for. The key belongs to the cache: use it at once, do not wipe it. */

@@ -53,25 +53,21 @@ export const jk: Command = {
   name: 'instantaneous status',
   audited: false,
   prepare: () => (scope) => {
-    const { lmks, now, tlsPort, hosts } = scope.hsm;
-    const stamp = now().toISOString();
-    const date = stamp.slice(2, 10).replaceAll('-', '');
-    const time = stamp.slice(11, 19).replaceAll(':', '');
+    const { lmks, now, tlsPort, hosts, tampering, dualControl } = scope.hsm;
     const count = (loaded: readonly Lmk[]) => String(loaded.length).padStart(2, '0');
     return answer(
       serialNumber,
-      date,
-      time,
+      dateAndTime(now().toISOString()),
       '2', // console: not running
       '2', // manager: not running
       '1', // host 1, the unix socket: running
       tlsPort ? '1' : '3', // host 2, TLS: running, or not configured
       '00', // reserved
-      '1', // not tampered
+      tampering ? `2${tampering.cause}${dateAndTime(tampering.time)}` : '1', // tampered: cause, date, time
       count(lmks.all),
       count(lmks.all.filter(({ status }) => status === 'test')),
       lmks.hasOld ? '01' : '00', // old LMKs
-      lmks.all.map(lmkStatus).join('\x14'),
+      lmks.all.map((lmk) => lmkStatus(lmk, dualControl?.grants.active.length ?? 0)).join('\x14'),
       '\x15',
       hosts.anyLocked ? '1' : '0', // fraud detection: a limit is exceeded
       '0', // and PIN attacks: there are none without PIN commands
@@ -79,9 +75,15 @@ export const jk: Command = {
   },
 };
 
+/** YYMMDDhhmmss */
+function dateAndTime(iso: string): string {
+  return iso.slice(2, 19).replace(/\D/g, '');
+}
+
 /** LMK id, authorised, authorised activities, scheme K (key block), algorithm, status L or T, comment */
-function lmkStatus({ id, algorithm, status, comment }: Lmk): string {
-  return `${id}000K${algorithm === 'AES-256' ? '2' : '1'}${status === 'live' ? 'L' : 'T'}${comment}`;
+function lmkStatus({ id, algorithm, status, comment }: Lmk, activities: number): string {
+  const authorised = `${activities > 0 ? '1' : '0'}${String(Math.min(activities, 99)).padStart(2, '0')}`;
+  return `${id}${authorised}K${algorithm === 'AES-256' ? '2' : '1'}${status === 'live' ? 'L' : 'T'}${comment}`;
 }
 
 /** ZC, an extension: how many operations have released a key since this HSM was set up, 20 digits. Never lower. */

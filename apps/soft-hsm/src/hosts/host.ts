@@ -12,7 +12,7 @@ const lockoutMs = 600_000;
 export class Host {
   readonly id: string;
   readonly name: string;
-  readonly #entry: HostEntry;
+  #entry: HostEntry;
   readonly #now: () => number;
   readonly #buckets = new Map<string, TokenBucket>();
   /** When the suspicious answers of the last window were given. */
@@ -24,6 +24,12 @@ export class Host {
     this.name = entry.name;
     this.#entry = entry;
     this.#now = now;
+  }
+
+  /** Gives the host other permissions, at once and on all its connections. */
+  change(entry: HostEntry): void {
+    this.#entry = entry;
+    this.#buckets.clear();
   }
 
   /** Refuses a command that the host may not give with 68, and one above its rate with 41. */

@@ -1,11 +1,12 @@
 import { Host } from './host.ts';
 import type { HostEntry, HostList } from './host-list.ts';
 
+const nothing = { commands: [], usages: [], lmkIds: [], rates: {} };
 const everything = { commands: '*', usages: '*', lmkIds: '*', rates: {} } as const;
 
 /** The hosts that have come, each with its permissions. */
 export class Hosts {
-  readonly #list: HostList | undefined;
+  #list: HostList | undefined;
   readonly #now: () => number;
   readonly #known = new Map<string, Host>();
   /** Stands in for a host where somebody acts at the management socket. */
@@ -27,6 +28,14 @@ export class Hosts {
     const host = new Host(entry, this.#now);
     this.#known.set(id, host);
     return host;
+  }
+
+  /** Puts another list in force. A host that is connected and no longer in it may do nothing any more. */
+  replace(list: HostList): void {
+    this.#list = list;
+    for (const host of this.#known.values()) {
+      host.change(list.get(host.id) ?? { ...nothing, id: host.id, name: host.name });
+    }
   }
 
   /** Whether any host is shut out; JK shows it. */

@@ -32,6 +32,9 @@ export function isComponent(keyVersion: string): boolean {
   return keyVersion.startsWith('c');
 }
 
+/** Optional block of a component, text: the custodian who entered it. */
+export const custodianBlock = '05';
+
 /** A BDK, for A0 modes A and B. Its usage may only derive, never encrypt or authenticate. */
 export const bdkRule: KeyRule = {
   role: 'BDK',

@@ -1,12 +1,11 @@
 import { aes, cmac } from '@openkdh/block-ciphers';
 
 /**
- * A 32-byte key for one purpose of this HSM, derived from its LMK: NIST SP 800-108, KDF in counter mode with
- * AES-CMAC, `counter[1] label 00 length in bits[2]`. Never by XOR: the result tells nothing about the LMK.
- * `lmk`: 32 bytes (AES) or 24 (3DES test LMK, taken as an AES-192 key here). The caller wipes the result.
+ * A 32-byte key for one purpose of this HSM, derived from its seed: NIST SP 800-108, KDF in counter mode with AES-CMAC,
+ * `counter[1] label 00 length in bits[2]`. `seed`: 24 or 32 bytes. The caller wipes the result.
  */
-export function deriveFromLmk(lmk: Uint8Array, label: string): Buffer {
-  const cipher = aes(lmk);
+export function deriveKey(seed: Uint8Array, label: string): Buffer {
+  const cipher = aes(seed);
   try {
     const blocks = [1, 2].map((counter) =>
       cmac(

@@ -40,6 +40,7 @@ export function aesLmkCheckValue(key: Uint8Array): string {
 export class LmkTable {
   #lmks: readonly Lmk[] = [];
   #old: Lmk | undefined;
+  #onForgetOld = () => {};
 
   get all(): readonly Lmk[] {
     return this.#lmks;
@@ -66,21 +67,33 @@ export class LmkTable {
     this.#lmks = [...this.#lmks, lmk];
   }
 
-  /** Loads the LMK that keys are translated from by BW. */
-  loadOld(lmk: Lmk): void {
+  /** Loads the LMK that keys are translated from by BW. `onForget`: what else to do when it is forgotten by BS. */
+  loadOld(lmk: Lmk, onForget = () => {}): void {
     this.#old = lmk;
+    this.#onForgetOld = onForget;
   }
 
-  /** Wipes the old LMK. */
-  forgetOld(): void {
+  /** Makes `lmk` the one in use under its id, and the one before it the old one. */
+  change(lmk: Lmk, onForget: () => void): void {
+    const before = this.get(lmk.id);
     this.#old?.handle.dispose();
+    this.loadOld(before, onForget);
+    this.#lmks = this.#lmks.map((loaded) => (loaded === before ? lmk : loaded));
+  }
+
+  /** Wipes the old LMK, for good. */
+  forgetOld(): void {
+    if (this.#old === undefined) return;
+    this.#old.handle.dispose();
     this.#old = undefined;
+    this.#onForgetOld();
   }
 
   /** Wipes and forgets all LMKs. */
   clear(): void {
     for (const { handle } of this.#lmks) handle.dispose();
+    this.#old?.handle.dispose();
     this.#lmks = [];
-    this.forgetOld();
+    this.#old = undefined;
   }
 }

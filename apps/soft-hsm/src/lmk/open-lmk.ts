@@ -1,17 +1,20 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { wipe } from '@openkdh/block-ciphers';
 import { SoftHsmError } from '../errors.ts';
-import type { ServeOptions } from '../options.ts';
 import type { Random } from '../random/random-source.ts';
 import { writeFileAtomically } from '../state/atomic-file.ts';
 import type { StateFolder } from '../state/state-folder.ts';
+import { deriveKey } from './key-derivation.ts';
 import { aesLmkCheckValue, type Lmk, loadAesLmk } from './lmk.ts';
 import { readPassphrase } from './passphrase.ts';
 import {
   formatSealedLmk,
+  type LmkSecrets,
+  newLmkSecrets,
   nonceBytes,
   parseSealedLmk,
-  type SealedLmkLabel,
+  type SealedBy,
+  type SealedLmk,
   saltBytes,
   sealingKeyFromPassphrase,
   sealLmk,
@@ -21,75 +24,111 @@ import { loadTestLmk, testLmkKeys } from './test-lmks.ts';
 
 /** Id of the live LMK. */
 const liveLmkId = '00';
-const lmkBytes = 32;
 
 /** The LMK of this start, and what the start still has to write. */
 export interface OpenedLmk {
   lmk: Lmk;
   /** The LMK that BW translates from, if there is one. A test LMK is its own, so that public recordings can be replayed. */
   oldLmk: Lmk | undefined;
-  /** The LMK itself, for keys to be derived from it until `close`. */
-  key: Uint8Array;
+  /** For keys to be derived from it until `close`. */
+  secrets: LmkSecrets;
   /** Number of the start that the sealed LMK was last written for; `undefined` with a test LMK, which is not sealed. */
   sealedBootCounter: number | undefined;
   /** Writes the sealed LMK for this start. */
   seal(bootCounter: number): void;
-  /** Wipes LMK and sealing key; the loaded LMK stays. */
+  /** Wipes the secrets and the sealing key; the loaded LMKs stay. */
   close(): void;
 }
 
+/** The sealed LMK in the folder, if there is one. Throws SOFT_HSM_SEAL. */
+export function readSealedLmk(path: string): SealedLmk | undefined {
+  return existsSync(path) ? parseSealedLmk(readFileSync(path, 'utf8')) : undefined;
+}
+
+/** A public test LMK. Throws SOFT_HSM_TEST_LIVE in a folder that holds a live one. */
+export function openTestLmk(algorithm: keyof typeof testLmkKeys, folder: StateFolder): OpenedLmk {
+  if (existsSync(folder.sealedLmk)) {
+    throw new SoftHsmError(
+      'SOFT_HSM_TEST_LIVE',
+      `${folder.path} holds a live LMK; a test LMK needs its own folder`,
+    );
+  }
+  const key = testLmkKeys[algorithm];
+  return {
+    lmk: loadTestLmk(algorithm),
+    oldLmk: loadTestLmk(algorithm),
+    secrets: { lmk: key, seed: deriveKey(key, 'seed of a test LMK') },
+    sealedBootCounter: undefined,
+    seal() {},
+    close() {},
+  };
+}
+
 /**
- * Opens the LMK that the options ask for. Without a sealed LMK in the folder, makes a live one from `random`; it is on
- * disk after the first `seal`. Throws SOFT_HSM_TEST_LIVE, SOFT_HSM_SEAL or SOFT_HSM_FILE.
+ * The live LMK under a passphrase. Without a sealed LMK in the folder, makes one; it is on disk after the first `seal`.
+ * Throws SOFT_HSM_TEST_LIVE, SOFT_HSM_SEAL or SOFT_HSM_FILE.
  */
-export async function openLmk(
-  options: ServeOptions['lmk'],
+export async function openPassphraseLmk(
+  file: string,
   folder: StateFolder,
   random: Random,
 ): Promise<OpenedLmk> {
-  if (options.from === 'test') {
-    if (existsSync(folder.sealedLmk)) {
-      throw new SoftHsmError(
-        'SOFT_HSM_TEST_LIVE',
-        `${folder.path} holds a live LMK; a test LMK needs its own folder`,
-      );
-    }
-    return {
-      lmk: loadTestLmk(options.algorithm),
-      oldLmk: loadTestLmk(options.algorithm),
-      key: testLmkKeys[options.algorithm],
-      sealedBootCounter: undefined,
-      seal() {},
-      close() {},
-    };
+  const sealed = readSealedLmk(folder.sealedLmk);
+  if (sealed === undefined) requireNewFolder(folder);
+  if (sealed && !('passphrase' in sealed.by)) {
+    throw new SoftHsmError('SOFT_HSM_SEAL', 'the LMK is shared among custodians: start with --dual-control');
   }
+  const salt =
+    sealed && 'passphrase' in sealed.by
+      ? sealed.by.passphrase.salt
+      : random(saltBytes).toString('hex').toUpperCase();
+  const passphrase = readPassphrase(file);
+  const sealingKey = await sealingKeyFromPassphrase(passphrase, Buffer.from(salt, 'hex'));
+  wipe(passphrase);
+  return openLiveLmk(sealed, { passphrase: { salt } }, sealingKey, folder, random);
+}
 
-  const sealed = existsSync(folder.sealedLmk)
-    ? parseSealedLmk(readFileSync(folder.sealedLmk, 'utf8'))
-    : undefined;
-  if (sealed === undefined && (statSync(folder.auditLog, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+/** The live LMK under a sealing key, or a new one. Takes the sealing key over. Throws SOFT_HSM_SEAL. */
+export function openLiveLmk(
+  sealed: SealedLmk | undefined,
+  by: SealedBy,
+  sealingKey: Uint8Array,
+  folder: StateFolder,
+  random: Random,
+): OpenedLmk {
+  const secrets = sealed ? unsealLmk(sealed, sealingKey) : newLmkSecrets(random);
+  const id = sealed?.lmkId ?? liveLmkId;
+  const checkValue = aesLmkCheckValue(secrets.lmk);
+  return {
+    secrets,
+    lmk: loadAesLmk(secrets.lmk, { id, status: 'live', comment: '' }),
+    oldLmk: openOldLmk(folder, sealingKey),
+    sealedBootCounter: sealed?.bootCounter ?? 0,
+    seal(bootCounter) {
+      const label = { lmkId: id, status: 'live', checkValue, bootCounter } as const;
+      const file = sealLmk(secrets, label, by, sealingKey, random(nonceBytes));
+      writeFileAtomically(folder.sealedLmk, formatSealedLmk(file));
+    },
+    close: () => wipe(secrets.lmk, secrets.seed, sealingKey),
+  };
+}
+
+/** The LMK before the last change, until BS. */
+function openOldLmk(folder: StateFolder, sealingKey: Uint8Array): Lmk | undefined {
+  const sealed = readSealedLmk(folder.oldSealedLmk);
+  if (sealed === undefined) return undefined;
+  const { lmk, seed } = unsealLmk(sealed, sealingKey);
+  const oldLmk = loadAesLmk(lmk, { id: sealed.lmkId, status: 'live', comment: '' });
+  wipe(lmk, seed);
+  return oldLmk;
+}
+
+/** Refuses a folder that was another HSM's: its audit log could not be continued. */
+export function requireNewFolder(folder: StateFolder): void {
+  if ((statSync(folder.auditLog, { throwIfNoEntry: false })?.size ?? 0) > 0) {
     throw new SoftHsmError(
       'SOFT_HSM_TEST_LIVE',
       `${folder.path} has an audit log but no live LMK: it was another HSM's`,
     );
   }
-  const salt = sealed ? Buffer.from(sealed.salt, 'hex') : random(saltBytes);
-  const passphrase = readPassphrase(options.file);
-  const sealingKey = await sealingKeyFromPassphrase(passphrase, salt);
-  wipe(passphrase);
-  const key = sealed ? unsealLmk(sealed, sealingKey) : random(lmkBytes);
-  const id = sealed?.lmkId ?? liveLmkId;
-  const checkValue = aesLmkCheckValue(key);
-  return {
-    key,
-    lmk: loadAesLmk(key, { id, status: 'live', comment: '' }),
-    oldLmk: undefined,
-    sealedBootCounter: sealed?.bootCounter ?? 0,
-    seal(bootCounter) {
-      const label: SealedLmkLabel = { lmkId: id, status: 'live', checkValue, bootCounter };
-      const file = sealLmk(key, label, sealingKey, salt, random(nonceBytes));
-      writeFileAtomically(folder.sealedLmk, formatSealedLmk(file));
-    },
-    close: () => wipe(key, sealingKey),
-  };
 }

@@ -3,6 +3,7 @@ import { SoftHsmError } from '../errors.ts';
 import {
   formatSealedLmk,
   parseSealedLmk,
+  type SealedBy,
   type SealedLmk,
   type SealedLmkLabel,
   sealingKeyFromPassphrase,
@@ -12,9 +13,11 @@ import {
 
 const lmk = Buffer.from('9B71333A13F9FAE72F9D0E2DAB4AD6784718012F9244033F3F26A2DE0C8AA11A', 'hex');
 const sealingKey = Buffer.alloc(32, 0x11);
+const seed = Buffer.alloc(32, 0x44);
 const salt = Buffer.alloc(16, 0x22);
+const by: SealedBy = { passphrase: { salt: '22'.repeat(16) } };
 const label: SealedLmkLabel = { lmkId: '00', status: 'live', checkValue: '9D04A0', bootCounter: 7 };
-const file = sealLmk(lmk, label, sealingKey, salt, Buffer.alloc(12, 0x33));
+const file = sealLmk({ lmk, seed }, label, by, sealingKey, Buffer.alloc(12, 0x33));
 
 const codeOf = (action: () => unknown) => {
   try {
@@ -30,7 +33,9 @@ describe('sealed LMK', () => {
   test('opens again, from its file', () => {
     const read = parseSealedLmk(formatSealedLmk(file).toString());
     expect(read).toEqual(file);
-    expect(unsealLmk(read, sealingKey).equals(lmk)).toBe(true);
+    const secrets = unsealLmk(read, sealingKey);
+    expect([...secrets.lmk]).toEqual([...lmk]);
+    expect([...secrets.seed]).toEqual([...seed]);
     expect(formatSealedLmk(file).includes(lmk.toString('hex').toUpperCase())).toBe(false);
   });
 
@@ -59,12 +64,14 @@ describe('sealed LMK', () => {
   });
 
   test.each<[string, object]>([
-    ['another version', { version: 2 }],
+    ['another version', { version: 1 }],
     ['an LMK id beyond 19', { lmkId: '20' }],
     ['another status', { status: 'LIVE' }],
     ['a short check value', { checkValue: '9D04' }],
     ['a boot counter that is no number', { bootCounter: '7' }],
-    ['a short salt', { salt: '22' }],
+    ['a short salt', { by: { passphrase: { salt: '22' } } }],
+    ['a short set id', { by: { shares: { setId: '22' } } }],
+    ['nothing that it is sealed by', { by: {} }],
     ['a nonce that is not hex', { nonce: 'x'.repeat(24) }],
     ['a short ciphertext', { sealed: file.sealed.slice(2) }],
   ])('is no file of this kind with %s', (_, change) => {

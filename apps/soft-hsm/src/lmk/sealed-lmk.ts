@@ -1,13 +1,17 @@
 import { createCipheriv, createDecipheriv, scrypt } from 'node:crypto';
+import { setIdBytes } from '../ceremony/shamir.ts';
 import { SoftHsmError } from '../errors.ts';
+import type { Random } from '../random/random-source.ts';
 import type { LmkStatus } from './lmk.ts';
 
 /** Cost of the passphrase: 128 MiB and about half a second. */
 const scryptCost = { N: 2 ** 17, r: 8, p: 1 };
 const scryptMemory = { maxmem: 2 * 128 * scryptCost.N * scryptCost.r };
-const keyBytes = 32;
+const sealingKeyBytes = 32;
 const tagBytes = 16;
-const fileVersion = 1;
+const fileVersion = 2;
+const lmkBytes = 32;
+const seedBytes = 32;
 
 export const saltBytes = 16;
 export const nonceBytes = 12;
@@ -23,52 +27,77 @@ export interface SealedLmkLabel {
   bootCounter: number;
 }
 
+/** What the sealing key comes from: one passphrase, or a set of shares. Bytes as upper-case hex. */
+export type SealedBy = { passphrase: { salt: string } } | { shares: { setId: string } };
+
+/** What is sealed. The caller wipes it. */
+export interface LmkSecrets {
+  /** AES, 32 bytes. */
+  lmk: Uint8Array;
+  /** Of the HSM's own keys (audit log, configuration, backup), 32 bytes: it outlives a change of the LMK. */
+  seed: Uint8Array;
+}
+
 /** The file `lmk.sealed`, JSON; bytes as upper-case hex. */
 export interface SealedLmk extends SealedLmkLabel {
   version: typeof fileVersion;
-  salt: string;
+  by: SealedBy;
   nonce: string;
-  /** AES-256-GCM of the LMK, then the 16-byte tag. */
+  /** AES-256-GCM of LMK and seed, then the 16-byte tag. */
   sealed: string;
 }
 
 /** `salt`: 16 bytes. The caller wipes the key. */
 export function sealingKeyFromPassphrase(passphrase: Uint8Array, salt: Uint8Array): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    scrypt(passphrase, salt, keyBytes, { ...scryptCost, ...scryptMemory }, (error, key) =>
+    scrypt(passphrase, salt, sealingKeyBytes, { ...scryptCost, ...scryptMemory }, (error, key) =>
       error ? reject(error) : resolve(key),
     );
   });
 }
 
-/** `lmk`, `sealingKey`: 32 bytes; `salt`: 16 bytes; `nonce`: 12 bytes that this key has never seen. */
+/** `sealingKey`: 32 bytes; `nonce`: 12 bytes that this key has never seen. */
 export function sealLmk(
-  lmk: Uint8Array,
+  { lmk, seed }: LmkSecrets,
   label: SealedLmkLabel,
+  by: SealedBy,
   sealingKey: Uint8Array,
-  salt: Uint8Array,
   nonce: Uint8Array,
 ): SealedLmk {
   const cipher = createCipheriv('aes-256-gcm', sealingKey, nonce);
   cipher.setAAD(associatedData(label));
-  const sealed = Buffer.concat([cipher.update(lmk), cipher.final(), cipher.getAuthTag()]);
-  return { version: fileVersion, ...label, salt: hex(salt), nonce: hex(nonce), sealed: hex(sealed) };
+  const sealed = Buffer.concat([
+    cipher.update(lmk),
+    cipher.update(seed),
+    cipher.final(),
+    cipher.getAuthTag(),
+  ]);
+  return { version: fileVersion, ...label, by, nonce: hex(nonce), sealed: hex(sealed) };
 }
 
-/** The LMK, which the caller wipes. Throws SOFT_HSM_SEAL for a wrong key and for any changed field alike. */
-export function unsealLmk(file: SealedLmk, sealingKey: Uint8Array): Buffer {
+/** Throws SOFT_HSM_SEAL for a wrong key and for any changed field alike. */
+export function unsealLmk(file: SealedLmk, sealingKey: Uint8Array): LmkSecrets {
   const sealed = Buffer.from(file.sealed, 'hex');
   const cipher = createDecipheriv('aes-256-gcm', sealingKey, Buffer.from(file.nonce, 'hex'));
   cipher.setAAD(associatedData(file));
   cipher.setAuthTag(sealed.subarray(-tagBytes));
-  const lmk = cipher.update(sealed.subarray(0, -tagBytes));
+  const secrets = cipher.update(sealed.subarray(0, -tagBytes));
   try {
     cipher.final();
+    return {
+      lmk: Uint8Array.from(secrets.subarray(0, lmkBytes)),
+      seed: Uint8Array.from(secrets.subarray(lmkBytes)),
+    };
   } catch {
-    lmk.fill(0);
     throw new SoftHsmError('SOFT_HSM_SEAL', 'the sealed LMK does not open: wrong passphrase or changed file');
+  } finally {
+    secrets.fill(0);
   }
-  return lmk;
+}
+
+/** New secrets, from `random`. */
+export function newLmkSecrets(random: Random): LmkSecrets {
+  return { lmk: random(lmkBytes), seed: random(seedBytes) };
 }
 
 export function formatSealedLmk(file: SealedLmk): Buffer {
@@ -77,8 +106,6 @@ export function formatSealedLmk(file: SealedLmk): Buffer {
 
 /** Reads the file's form; whether it is authentic shows in `unsealLmk`. */
 export function parseSealedLmk(contents: string): SealedLmk {
-  const hexOf = (value: unknown, bytes: number) =>
-    typeof value === 'string' && new RegExp(`^[0-9A-F]{${2 * bytes}}$`).test(value);
   let file: Partial<SealedLmk> | null;
   try {
     file = JSON.parse(contents);
@@ -94,13 +121,25 @@ export function parseSealedLmk(contents: string): SealedLmk {
     (file.status !== 'live' && file.status !== 'test') ||
     !hexOf(file.checkValue, 3) ||
     !Number.isSafeInteger(file.bootCounter) ||
-    !hexOf(file.salt, saltBytes) ||
+    !isSealedBy(file.by) ||
     !hexOf(file.nonce, nonceBytes) ||
-    !hexOf(file.sealed, keyBytes + tagBytes)
+    !hexOf(file.sealed, lmkBytes + seedBytes + tagBytes)
   ) {
     throw new SoftHsmError('SOFT_HSM_SEAL', `the sealed LMK is not a file of version ${fileVersion}`);
   }
   return file as SealedLmk;
+}
+
+function isSealedBy(value: unknown): value is SealedBy {
+  const { passphrase, shares } = (value ?? {}) as {
+    passphrase?: { salt?: unknown };
+    shares?: { setId?: unknown };
+  };
+  return passphrase ? hexOf(passphrase.salt, saltBytes) : hexOf(shares?.setId, setIdBytes);
+}
+
+function hexOf(value: unknown, bytes: number): boolean {
+  return typeof value === 'string' && new RegExp(`^[0-9A-F]{${2 * bytes}}$`).test(value);
 }
 
 /** file version[1] LMK id[2] status[1, L or T] check value[6] boot counter[8] */

@@ -1,10 +1,22 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { InProcessHsm } from '../../../../test/support/soft-hsm-in-process.ts';
 import { Refusal } from '../answer-codes.ts';
+import { Ceremonies } from '../ceremony/ceremonies.ts';
 import { SoftHsmError } from '../errors.ts';
-import { manage } from './commands.ts';
+import { openStateFolder } from '../state/state-folder.ts';
+import { Vault } from '../vault.ts';
+import { type Management, manage } from './commands.ts';
 import { BadMessage, formatMessage, MessageReader } from './messages.ts';
+
+/** What the management commands work on, over an HSM in this process and a folder of its own. */
+function managementOf(hsm: InProcessHsm): Management {
+  const vault = new Vault(hsm.machine, openStateFolder(mkdtempSync(join(tmpdir(), 'management-'))), () => {});
+  return { vault, ceremonies: new Ceremonies(vault) };
+}
 
 const codeOf = async (action: () => unknown) => {
   try {
@@ -68,13 +80,14 @@ describe('enter-component', () => {
   const two = Buffer.from('0123456789ABCDEFFEDCBA9876543210', 'hex');
   const line = {
     command: 'enter-component',
+    custodian: 'ann',
     keyUsage: 'B0',
     algorithm: 'T2',
     modeOfUse: 'X',
     exportability: 'S',
   };
   const enter = async (hsm: InProcessHsm, changes: object, payload: Buffer) =>
-    (await manage(hsm.machine, { line: { ...line, ...changes }, payload: Buffer.from(payload) })).line;
+    (await manage(managementOf(hsm), { line: { ...line, ...changes }, payload: Buffer.from(payload) })).line;
 
   test('two components, which A4 makes a key of', async () => {
     const hsm = new InProcessHsm();
@@ -92,7 +105,8 @@ describe('enter-component', () => {
     ['A7', { number: 1, algorithm: 'X9' }, one],
     ['A9', { number: 0 }, one],
     ['A9', { number: 10 }, one],
-    ['A9', { number: '1' }, one],
+    ['SOFT_HSM_USAGE', { number: '1' }, one],
+    ['SOFT_HSM_USAGE', { number: 1, custodian: undefined }, one],
     ['A5', { number: 1 }, one.subarray(1)],
     ['10', { number: 1 }, Buffer.alloc(16)],
     ['A6', { number: 1, keyUsage: 'ZZ' }, one],
@@ -109,7 +123,7 @@ describe('enter-component', () => {
 });
 
 test('status says what this is not', async () => {
-  const { line } = await manage(new InProcessHsm().machine, {
+  const { line } = await manage(managementOf(new InProcessHsm()), {
     line: { command: 'status' },
     payload: Buffer.alloc(0),
   });

@@ -7,6 +7,12 @@ export interface StateFolder {
   readonly path: string;
   /** The live LMK under its sealing key. */
   readonly sealedLmk: string;
+  /** The LMK before the last change, until BS. */
+  readonly oldSealedLmk: string;
+  /** Officers, custodians and hosts of an HSM under dual control. */
+  readonly configuration: string;
+  /** Why and when the HSM has erased itself. */
+  readonly tampering: string;
   /** The HSM's own chained log. */
   readonly auditLog: string;
   /** Whoever listens here is the one process that uses the folder. */
@@ -20,6 +26,9 @@ export function openStateFolder(path: string): StateFolder {
   return {
     path,
     sealedLmk: join(path, 'lmk.sealed'),
+    oldSealedLmk: join(path, 'lmk-old.sealed'),
+    configuration: join(path, 'configuration.json'),
+    tampering: join(path, 'tampering.json'),
     auditLog: join(path, 'audit.log'),
     managementSocket: join(path, 'management.sock'),
   };

@@ -1,0 +1,118 @@
+import { type KeyObject, verify } from 'node:crypto';
+import { ed25519PublicKey } from '../audit/checkpoint.ts';
+import { SoftHsmError } from '../errors.ts';
+import { canonicalJson } from './canonical-json.ts';
+
+/** A security officer, who signs orders with an Ed25519 key that this HSM never has. */
+export interface Officer {
+  name: string;
+  /** 32 bytes, upper-case hex. */
+  publicKey: string;
+}
+
+/** What officers order; `act` says what, and each act has details of its own. */
+export interface Order {
+  v: 1;
+  /** Id of the HSM that it is for. */
+  hsm: string;
+  act: string;
+  /** ISO 8601, UTC. */
+  notBefore: string;
+  /** At most 12 hours after `notBefore`. */
+  expiry: string;
+  /** 16 random bytes in hex; an order is carried out once. */
+  nonce: string;
+  /** For the log. */
+  purpose: string;
+  ticket: string;
+  [detail: string]: unknown;
+}
+
+export interface SignedOrder {
+  order: Order;
+  /** Of different officers, each over `orderBytes`; 64 bytes in hex. */
+  signatures: { officer: string; signature: string }[];
+}
+
+const signaturesNeeded = 2;
+const longestMs = 12 * 3_600_000;
+
+/** The signed bytes: a label, then the order in canonical form. */
+export function orderBytes(order: Order): Buffer {
+  return Buffer.from(`openkdh soft-hsm order v1\n${canonicalJson(order)}\n`);
+}
+
+/** An order that may be carried out, and who has signed it. */
+export interface VerifiedOrder {
+  order: Order;
+  signers: string[];
+}
+
+/**
+ * The order, if two different officers have signed it, it is for this HSM, in force at `now`, and its nonce is not among
+ * `usedNonces`. Throws SOFT_HSM_ORDER with the first reason why not.
+ */
+export function verifyOrder(
+  value: unknown,
+  context: { hsm: string; officers: readonly Officer[]; usedNonces: ReadonlySet<string>; now: Date },
+): VerifiedOrder {
+  const { order, signatures } = readSignedOrder(value);
+  const { hsm, officers, usedNonces, now } = context;
+  const bytes = orderBytes(order);
+  const valid = signatures.filter((entry) => signedBy(officers, entry, bytes));
+  const signers = [...new Set(valid.map(({ officer }) => officer))];
+  if (signers.length < signaturesNeeded)
+    throw bad(`${signaturesNeeded} officers must sign, ${signers.length} have`);
+  if (order.hsm !== hsm) throw bad('it is for another HSM');
+  const [from, until] = [Date.parse(order.notBefore), Date.parse(order.expiry)];
+  if (!(from < until && until - from <= longestMs)) throw bad('it must be in force for at most 12 hours');
+  if (now.getTime() < from) throw bad('it is not in force yet');
+  if (now.getTime() >= until) throw bad('it has expired');
+  if (usedNonces.has(order.nonce)) throw bad('it was carried out before');
+  return { order, signers };
+}
+
+/** Throws SOFT_HSM_ORDER for anything but an array of names with public keys. */
+export function readOfficers(value: unknown): Officer[] {
+  const wellFormed =
+    Array.isArray(value) &&
+    value.every(
+      (officer) =>
+        /^[\w .-]{1,64}$/.test(String(officer?.name)) &&
+        ed25519PublicKey(String(officer?.publicKey)) !== undefined,
+    );
+  if (!wellFormed) throw bad('officers: names and Ed25519 public keys in upper-case hex expected');
+  return value.map(({ name, publicKey }: Officer) => ({ name, publicKey }));
+}
+
+function signedBy(
+  officers: readonly Officer[],
+  { officer, signature }: SignedOrder['signatures'][number],
+  bytes: Uint8Array,
+): boolean {
+  const known = officers.find(({ name }) => name === officer);
+  const key: KeyObject | undefined = known && ed25519PublicKey(known.publicKey);
+  return key !== undefined && verify(null, bytes, key, Buffer.from(signature, 'hex'));
+}
+
+function readSignedOrder(value: unknown): SignedOrder {
+  const { order, signatures } = (value ?? {}) as Partial<SignedOrder>;
+  const texts = ['hsm', 'act', 'notBefore', 'expiry', 'purpose', 'ticket'] as const;
+  const wellFormed =
+    typeof order === 'object' &&
+    order !== null &&
+    order.v === 1 &&
+    texts.every((name) => typeof order[name] === 'string') &&
+    typeof order.nonce === 'string' &&
+    /^[0-9A-F]{32}$/.test(order.nonce) &&
+    Array.isArray(signatures) &&
+    signatures.every(
+      (entry) => typeof entry?.officer === 'string' && /^[0-9A-F]{128}$/.test(String(entry.signature)),
+    );
+  if (!wellFormed) throw bad('an order with its signatures expected');
+  return { order, signatures };
+}
+
+function bad(why: string): SoftHsmError {
+  return new SoftHsmError('SOFT_HSM_ORDER', `the order is not carried out: ${why}`);
+}
