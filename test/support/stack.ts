@@ -123,7 +123,7 @@ export class Stack {
     const command = { ...part.command, env: { ...part.command.env, ...env } };
     const child = startChild(command, join(this.folder, 'logs', `${name}.log`));
     this.#children.set(name, child);
-    await readyLine(child, part.readyText, 30_000);
+    await readyLine(child, part.readyText, 60_000);
   }
 
   /** Waits until a part has ended by itself; returns how. Fails when it still runs after `timeoutMs`. */
