@@ -86,24 +86,42 @@ const thalesPublished = [...thales.s_block_v1.vectors, ...thales.s_block_v0.vect
 const privateKeys = thales.s_block_v0_rsa_private.vectors.map(({ block_hex }) =>
   Buffer.from(block_hex, 'hex').toString('latin1'),
 );
-const thalesAuthentic = new Set([...thalesPublished, ...privateKeys].map((block) => block.toUpperCase()));
+const [aesLmk, tdesLmk] = lmks;
+const thalesHeader = {
+  ...parseThalesHeader(thales.s_block_v1.vectors[0].block).header,
+  optionalBlocks: [{ id: '05', data: 'FUZZ AND BUZ' }],
+};
+const thalesOwn = [
+  aesLmk.wrap({ ...thalesHeader, versionId: '1' }, new Uint8Array(16), { padding: random(14) }),
+  tdesLmk.wrap({ ...thalesHeader, versionId: '0' }, new Uint8Array(16), { padding: random(6) }),
+];
+const thalesAuthentic = new Set([...thalesPublished, ...privateKeys, ...thalesOwn]);
 
 export const thalesBlocks = {
   name: 'Thales key blocks',
-  samples: [...thalesPublished, ...privateKeys],
+  samples: [...thalesPublished, ...privateKeys, ...thalesOwn],
   mutate: mutateText,
   read(text) {
+    const binary = Buffer.from(text, 'latin1');
     const outcomes = [refusalCode(Tr31Error, () => parseThalesHeader(text))];
     for (const lmk of lmks) {
-      for (const open of [() => lmk.unwrap(text), () => lmk.unwrapPrivateKey(Buffer.from(text, 'latin1'))]) {
+      for (const [opened, open] of [
+        [text.toUpperCase(), () => lmk.unwrap(text)], // hex in either case
+        [withUpperMac(binary.toString('latin1')), () => lmk.unwrapPrivateKey(binary)],
+      ]) {
         const code = refusalCode(Tr31Error, () => open().key.fill(0));
-        assert.ok(code || thalesAuthentic.has(text.toUpperCase()), 'a block that nobody made opened');
+        assert.ok(code || thalesAuthentic.has(opened), 'a block that nobody made opened');
         outcomes.push(code);
       }
     }
     return outcomes.join(' ');
   },
 };
+
+/** A private key in binary; only its MAC is hex. */
+function withUpperMac(block) {
+  return block.slice(0, -8) + block.slice(-8).toUpperCase();
+}
 
 function ownBlock(versionId) {
   const { header } = parseHeader(cases[0].keyBlock, lenient);
@@ -136,8 +154,8 @@ function editText(random, text, other) {
       return put('', 1 + random.below(8));
     case 3:
       return put(text.slice(at, at + 1 + random.below(32)), 0);
-    case 4:
-      return put(String.fromCharCode(random.below(random.chance(80) ? 256 : 0x10000)), random.below(2));
+    case 4: // a character of two bytes, the lower of which is what stands there
+      return put(String.fromCharCode((text.charCodeAt(at) || 0) + 0x100 * random.below(4)));
     case 5: // the end of another block
       return put(other.slice(random.below(other.length)), text.length);
     case 6: // attributes that are known

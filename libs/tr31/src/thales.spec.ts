@@ -168,6 +168,16 @@ describe.each(versions)('version %s', (versionId, lmkKey) => {
     }
   });
 
+  test('a header is printable: no character that looks to the MAC like another', () => {
+    const lmk = lmkHandle(lmkKey);
+    const block = lmk.wrap(header(versionId, { optionalBlocks: [{ id: '05', data: 'label' }] }), key);
+    for (const other of ['l\u0161bel', 'l\u00e1bel', 'l\u0000bel', 'l\u007fbel']) {
+      expect(() => lmk.unwrap(block.replace('label', other))).toThrow(code('THALES_FORMAT'));
+    }
+    const optionalBlocks = [{ id: '05', data: 'l\u0161bel' }];
+    expect(() => lmk.wrap(header(versionId, { optionalBlocks }), key)).toThrow(code('THALES_FORMAT'));
+  });
+
   test('optional blocks are padded and authenticated', () => {
     const lmk = lmkHandle(lmkKey);
     const optionalBlocks = [

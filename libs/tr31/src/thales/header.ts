@@ -67,6 +67,11 @@ export function parseThalesHeader(block: Uint8Array | string): ParsedThalesHeade
   const [broken] = findings;
   if (!placed || broken) throw new Tr31Error('THALES_OPTIONAL_BLOCK', broken!.message, findings);
   checkOptionalBlocks(placed, thalesVersions[versionId].blockBytes);
+  const text = whole.slice(0, placed.at(-1)?.end ?? fixedHeaderLength);
+  // The MAC is over one byte for each character: of others it would see the low byte only.
+  if (!/^[\x20-\x7e]*$/.test(text)) {
+    throw new Tr31Error('THALES_FORMAT', 'a Thales key block header is printable ASCII');
+  }
   return {
     header: {
       versionId,
@@ -78,7 +83,7 @@ export function parseThalesHeader(block: Uint8Array | string): ParsedThalesHeade
       lmkId,
       optionalBlocks: placed.map(({ id, data }) => ({ id, data })),
     },
-    text: whole.slice(0, placed.at(-1)?.end ?? fixedHeaderLength),
+    text,
   };
 }
 
