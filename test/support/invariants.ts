@@ -12,7 +12,9 @@ export interface Witnesses {
   /** All that the parts logged. */
   logs?: string;
   /** The history as it was read before: what was in it must be in this one. */
-  earlier?: History;
+  earlier?: History | undefined;
+  /** No terminal lies or was told to misbehave: none gets into quarantine, whatever breaks on the way. */
+  honest?: boolean;
   /** Faults have stopped and the fleet had time to come to rest. */
   atRest?: boolean;
 }
@@ -206,6 +208,9 @@ const rules: Record<string, Rule> = {
       .filter((attempt) => !isFinal(attempt) && !barred.has(attempt.terminalId))
       .map(({ id, state }) => `attempt ${id}, ${state}`);
   },
+
+  'a terminal that does not lie is not put into quarantine': ({ attempts }, { honest }) =>
+    attempts.filter(({ state }) => honest && state === 'QUARANTINED').map(({ id }) => `attempt ${id}`),
 
   'the numbers of a terminal’s attempts are dense': ({ attempts }) =>
     [...group(attempts, (attempt) => attempt.terminalId)]
