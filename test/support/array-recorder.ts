@@ -7,13 +7,13 @@ export function recordArrays(call: () => void): (Uint8Array | Int32Array)[] {
   const originals = { Uint8Array, Int32Array };
   // A subclass: its arrays make arrays of the same kind in `slice`, `map` and `subarray`.
   globalThis.Uint8Array = class extends originals.Uint8Array<ArrayBuffer> {
-    constructor(...values: []) {
+    constructor(...values: [length: number]) {
       super(...values);
       made.push(this);
     }
   } as typeof Uint8Array;
   globalThis.Int32Array = class extends originals.Int32Array<ArrayBuffer> {
-    constructor(...values: []) {
+    constructor(...values: [length: number]) {
       super(...values);
       made.push(this);
     }
@@ -31,7 +31,7 @@ export function holdsSecret(array: Uint8Array | Int32Array, secrets: readonly Ui
   const bytes = Buffer.from(array.buffer, array.byteOffset, array.byteLength);
   return secrets.some((secret) => {
     for (let at = 0; at + 8 <= secret.length; at++) {
-      if (bytes.includes(secret.subarray(at, at + 8))) return true;
+      if (bytes.includes(Buffer.from(secret.subarray(at, at + 8)))) return true;
     }
     return false;
   });
