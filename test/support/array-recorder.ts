@@ -5,15 +5,16 @@
 export function recordArrays(call: () => void): (Uint8Array | Int32Array)[] {
   const made: (Uint8Array | Int32Array)[] = [];
   const originals = { Uint8Array, Int32Array };
-  // A subclass: its arrays make arrays of the same kind in `slice`, `map` and `subarray`.
+  // Subclasses, whose arrays make arrays of their kind in `slice`, `map` and `subarray`. One of the overloads will do for
+  // the compiler: all arguments are handed on.
   globalThis.Uint8Array = class extends originals.Uint8Array<ArrayBuffer> {
-    constructor(...values: [length: number]) {
+    constructor(...values: [buffer: ArrayBuffer]) {
       super(...values);
       made.push(this);
     }
   } as typeof Uint8Array;
   globalThis.Int32Array = class extends originals.Int32Array<ArrayBuffer> {
-    constructor(...values: [length: number]) {
+    constructor(...values: [buffer: ArrayBuffer]) {
       super(...values);
       made.push(this);
     }
