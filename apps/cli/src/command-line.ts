@@ -57,9 +57,9 @@ function groupHelp(args: readonly string[], commands: readonly Command[]): Comma
 
 function parse(command: Command, args: readonly string[]) {
   const options = Object.fromEntries(
-    Object.entries(command.members).map(([name, { given, repeated }]) => [
+    Object.entries(command.members).map(([name, { option, repeated }]) => [
       optionOf(name),
-      { type: given === 'flag' ? 'boolean' : 'string', multiple: repeated } as const,
+      { type: option === 'flag' ? 'boolean' : 'string', multiple: repeated } as const,
     ]),
   );
   try {

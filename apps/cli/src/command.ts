@@ -92,6 +92,6 @@ function readMembers(members: Members, request: Request, values: Record<string, 
 
 function wipeSecrets(members: Members, values: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(values)) {
-    if (members[name]!.given === 'hidden secret' && value instanceof Uint8Array) value.fill(0);
+    if (members[name]!.option === 'key' && value instanceof Uint8Array) value.fill(0);
   }
 }

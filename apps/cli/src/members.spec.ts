@@ -34,7 +34,7 @@ describe('reads', () => {
     ['DER in hex', der(''), '3003020101', bytes('3003020101')],
     ['DER in PEM', der(''), pem, bytes('3003020101')],
     ['DER from a file', der(''), bytes('3003020101'), bytes('3003020101')],
-    ['hex of DER from a file', der(''), ascii('3003020101'), bytes('3003020101')],
+    ['hex of DER from a file', der(''), ascii('300302\n0101\n'), bytes('3003020101')],
     ['PEM from a file', der(''), ascii(`subject=x\n${pem}`), bytes('3003020101')],
     ['several in one string', ders(''), pem + pem, [bytes('3003020101'), bytes('3003020101')]],
     ['several in a list', ders(''), [pem, '0500'], [bytes('3003020101'), bytes('0500')]],

@@ -11,10 +11,10 @@ export interface Member<Value> {
   readonly meaning: string;
   readonly required: boolean;
   /**
-   * On the command line: the value itself, a flag without one, the path of a file, or where to take a secret from.
-   * `hidden secret`: may also be asked for at a prompt.
+   * What its option takes: the value itself, nothing, the path of a file, or where to get a secret from. A `key` in hex
+   * may also be asked for at a prompt, a `private key` in PEM may not.
    */
-  readonly given: 'value' | 'flag' | 'file' | 'secret' | 'hidden secret';
+  readonly option: 'value' | 'flag' | 'file' | 'key' | 'private key';
   /** Given more than once on the command line, a list in JSON. */
   readonly repeated: boolean;
   /** What a value of the command line would be in JSON. */
@@ -40,7 +40,7 @@ function member<Value>(
   return {
     meaning,
     required: true,
-    given: 'value',
+    option: 'value',
     repeated: false,
     fromArgument: (argument) => argument,
     read,
@@ -87,7 +87,7 @@ export function flag(meaning: string): Member<boolean> {
     if (typeof given !== 'boolean') throw invalid(name, 'true or false', given);
     return given;
   };
-  return member(meaning, read, { given: 'flag' });
+  return member(meaning, read, { option: 'flag' });
 }
 
 /** A time in UTC as ISO 8601 writes it, to the second. */
@@ -110,7 +110,7 @@ export function hex(meaning: string): Member<Uint8Array> {
 
 /** A key in hex. */
 export function secretHex(meaning: string): Member<Uint8Array> {
-  return member(meaning, readHex, { given: 'hidden secret' });
+  return member(meaning, readHex, { option: 'key' });
 }
 
 function readHex(given: unknown, name: string): Uint8Array {
@@ -129,7 +129,7 @@ export function secretPem(meaning: string): Member<KeyObject> {
     }
     throw invalid(name, 'a private key in PEM, not encrypted', given);
   };
-  return member(meaning, read, { given: 'secret' });
+  return member(meaning, read, { option: 'private key' });
 }
 
 /** DER: in PEM or hex, and as it is in a file. */
@@ -139,7 +139,7 @@ export function der(meaning: string): Member<Uint8Array> {
     if (!only || another) throw invalid(name, 'one DER value, in PEM or hex', given);
     return only;
   };
-  return member(meaning, read, { given: 'file' });
+  return member(meaning, read, { option: 'file' });
 }
 
 /** One or more of the same, of one string or of a list of strings. */
@@ -149,7 +149,7 @@ export function ders(meaning: string): Member<[Uint8Array, ...Uint8Array[]]> {
     if (!first) throw invalid(name, 'one or more DER values, in PEM or hex', given);
     return [first, ...others];
   };
-  return member(meaning, read, { given: 'file', repeated: true });
+  return member(meaning, read, { option: 'file', repeated: true });
 }
 
 const pemBlock = /-----BEGIN [A-Z0-9 ]+-----([A-Za-z0-9+/=\s]+)-----END [A-Z0-9 ]+-----/g;
@@ -157,9 +157,10 @@ const pemBlock = /-----BEGIN [A-Z0-9 ]+-----([A-Za-z0-9+/=\s]+)-----END [A-Z0-9 
 function readDer(given: unknown, name: string): Uint8Array[] {
   if (isBytesOrText(given)) {
     const bytes = bytesOf(given);
-    const blocks = [...Buffer.from(bytes).toString('latin1').matchAll(pemBlock)];
+    const text = Buffer.from(bytes).toString('latin1');
+    const blocks = [...text.matchAll(pemBlock)];
     if (blocks.length > 0) return blocks.map(([, base64]) => Buffer.from(base64!, 'base64'));
-    const decoded = hexBytes(bytes);
+    const decoded = hexBytes(Buffer.from(text.replaceAll(/\s/g, ''), 'latin1'));
     if (decoded && decoded.length > 0) return [decoded];
     if (typeof given !== 'string' && bytes.length > 0) return [Uint8Array.from(bytes)]; // a file in DER
   }

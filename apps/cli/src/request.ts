@@ -33,11 +33,11 @@ async function readArgument(
   surroundings: Surroundings,
 ): Promise<unknown> {
   if (typeof argument === 'boolean') return argument;
-  switch (member.given) {
+  switch (member.option) {
     case 'file':
       return readFile(argument);
-    case 'secret':
-    case 'hidden secret':
+    case 'key':
+    case 'private key':
       return readSecret(argument, optionOf(name), surroundings);
     default:
       return member.fromArgument(argument);
@@ -52,14 +52,14 @@ export function missingMembers({ members }: Command, request: Request): string[]
 /** Asks for the keys that a request lacks, once nothing else is missing. Throws CLI_MEMBER_MISSING. */
 export async function askForMissing(command: Command, request: Record<string, unknown>): Promise<void> {
   const missing = missingMembers(command, request);
-  const unasked = missing.find((name) => command.members[name]!.given !== 'hidden secret');
+  const unasked = missing.find((name) => command.members[name]!.option !== 'key');
   if (unasked !== undefined) {
     throw new CliError('CLI_MEMBER_MISSING', `${command.name}: ${optionOf(unasked)} is missing`);
   }
   for (const name of missing) request[name] = await askForSecret(optionOf(name));
 }
 
-/** Fills the files and secrets in a request with zeros. */
+/** Fills the bytes in a request with zeros. */
 export function wipeRequest(request: Request): void {
   for (const value of Object.values(request)) wipeBytes(value);
 }

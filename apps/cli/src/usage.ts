@@ -28,9 +28,7 @@ export function commandUsage({ name, summary, members, positional }: Command): s
     '  --json',
     'answer JSON lines from standard input; options stand in for members that a line lacks',
   ];
-  const hasSecret = Object.values(members).some(
-    ({ given }) => given === 'secret' || given === 'hidden secret',
-  );
+  const hasSecret = Object.values(members).some(({ option }) => option === 'key' || option === 'private key');
   const sources = 'SOURCE is file:PATH or env:NAME; a key in hex is asked for if its option is left out.\n';
   return `Usage: openkdh ${name} [OPTIONS]${positional ? ` ${optionOf(positional).toUpperCase()}` : ''}
 
@@ -43,10 +41,10 @@ const placeholders = {
   value: ' VALUE',
   flag: '',
   file: ' FILE',
-  secret: ' SOURCE',
-  'hidden secret': ' SOURCE',
+  key: ' SOURCE',
+  'private key': ' SOURCE',
 };
 
-function placeholderOf({ given }: Member<unknown>): string {
-  return placeholders[given];
+function placeholderOf({ option }: Member<unknown>): string {
+  return placeholders[option];
 }
