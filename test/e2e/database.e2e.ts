@@ -24,7 +24,11 @@ describe('database', () => {
 
   test('an empty database is migrated once, also when two nodes start together', async () => {
     const applied = await Promise.all([migrate(database.url), migrate(database.url)]);
-    expect(applied.flat()).toEqual(['Initial1764000000000', 'TransparencyLog1764100000000']);
+    expect(applied.flat()).toEqual([
+      'Initial1764000000000',
+      'TransparencyLog1764100000000',
+      'NodeLease1764200000000',
+    ]);
     expect(await migrate(database.url)).toEqual([]);
   });
 

@@ -3,10 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connectPayShield, type Hsm } from '@openkdh/hsm-client';
 import { certificatePem, createCertificationRequest, issueCertificate } from '@openkdh/pki';
 import pg from 'pg';
-import { WebSocket } from 'ws';
-import type { EnrolledTerminal } from '../../apps/kdh-server/src/terminals/terminals.schemas.ts';
 import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
 import { provisionKeys } from '../../apps/launcher/src/provision.ts';
+import {
+  type Enrolled,
+  enrolTerminal,
+  HandDrivenTerminal,
+  type UpgradeOutcome,
+} from '../support/hand-driven-terminal.ts';
 import { Stack } from '../support/stack.ts';
 
 /** What each terminal of the fleet does wrong, and what the history must say of it. */
@@ -136,38 +140,8 @@ describe('what is refused', () => {
   });
 
   describe('by its certificate', () => {
-    interface Identity {
-      serial: string;
-      key: KeyObject;
-      certificate: string;
-      root: string;
-    }
-
-    async function enrol(serial: string): Promise<Identity & { id: string }> {
-      const p256 = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-      const tls = p256();
-      const csr = (key: KeyObject) => createCertificationRequest({ serial, key });
-      const enrolled = await stack.api.post<EnrolledTerminal>('/terminals', {
-        serial,
-        model: 'test',
-        profileId: await provisionKeys(stack.api),
-        csrs: {
-          tls: await csr(tls),
-          encryption: await csr(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey),
-          signing: await csr(p256()),
-        },
-      });
-      return {
-        id: enrolled.id,
-        serial,
-        key: tls,
-        certificate: enrolled.certificates.tls,
-        root: enrolled.gatewayTrustAnchor,
-      };
-    }
-
     /** A certificate of the Terminal CA that the KDH did not issue by enrolment. */
-    async function issued(serial: string, from: Date, to: Date): Promise<Identity> {
+    async function issued(serial: string, from: Date, to: Date): Promise<Enrolled> {
       const [ca] = await rows<{ certificate: Buffer; private_key: Buffer; public_key: Buffer }>(
         `select certificate, private_key, public_key from authority where role = 'terminal-ca'`,
       );
@@ -189,43 +163,25 @@ describe('what is refused', () => {
         notAfter: to,
       });
       return {
+        id: '',
         serial,
-        key: privateKey,
-        certificate: certificatePem(certificate),
-        root: certificatePem(root!.certificate),
+        tls: {
+          key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+          cert: certificatePem(certificate),
+          ca: certificatePem(root!.certificate),
+        },
       };
     }
 
     /** Status and code of the refusal of an upgrade, or 101. */
-    function connect({
-      key,
-      certificate,
-      root,
-    }: Identity): Promise<{ status: number; code?: string; number?: number }> {
-      return new Promise((resolve, reject) => {
-        const socket = new WebSocket(stack.terminalUrl, 'kdh.v1', {
-          key: key.export({ type: 'pkcs8', format: 'pem' }),
-          cert: certificate,
-          ca: root,
-        });
-        socket.on('open', () => {
-          resolve({ status: 101 });
-          socket.terminate();
-        });
-        socket.on('error', reject);
-        socket.on('unexpected-response', (_request, response) => {
-          let body = '';
-          response.on('data', (chunk) => {
-            body += chunk;
-          });
-          response.on('end', () => {
-            expect(response.headers['content-type']).toBe('application/problem+json');
-            resolve({ status: response.statusCode as number, ...JSON.parse(body) });
-          });
-        });
-      });
+    async function connect(terminal: Enrolled): Promise<UpgradeOutcome> {
+      const connection = new HandDrivenTerminal(terminal, stack.terminalUrl);
+      const outcome = await connection.upgrade;
+      connection.socket.terminate();
+      return outcome;
     }
 
+    const enrol = (serial: string) => enrolTerminal(stack, serial);
     const day = 86_400_000;
 
     test('enrolled: admitted', async () => expect((await connect(await enrol('CERT-OK'))).status).toBe(101));

@@ -12,11 +12,24 @@ import { makeLinkCertificates, makePassphrase, provisionKeys } from '../../apps/
 import type { Part } from '../../apps/launcher/src/supervisor.ts';
 import { freshDatabase } from './postgres.ts';
 
-export type PartName = 'postgres' | 'soft-hsm' | 'kdh-server' | 'terminal-sim';
+/** A node of kdh-server; the first has no number. */
+export type NodeName = 'kdh-server' | `kdh-server-${number}`;
+export type PartName = 'postgres' | 'soft-hsm' | 'terminal-sim' | NodeName;
+
+/** Where a node listens. */
+export interface Node {
+  name: NodeName;
+  port: number;
+  terminalPort: number;
+  httpUrl: string;
+  terminalUrl: string;
+}
 
 export interface StackOptions {
   /** A PostgreSQL of the stack's own, with fsync, that may be killed; else a database on the shared one. */
   ownPostgres?: boolean;
+  /** How many kdh-servers; 1 unless said otherwise. */
+  nodes?: number;
   /** More of kdh-server's settings. */
   serverEnvironment?: NodeJS.ProcessEnv;
   /** More arguments of soft-hsm, after those of the launcher. */
@@ -32,10 +45,9 @@ export interface StackOptions {
 export class Stack {
   readonly folder: string;
   readonly databaseUrl: string;
-  readonly httpUrl: string;
-  readonly terminalUrl: string;
+  /** The first is there always, and the one that the rest of this class speaks to. */
+  readonly nodes: readonly [Node, ...Node[]];
   readonly tokenFile: string;
-  readonly #ports: { port: number; terminalPort: number };
   readonly #parts = new Map<PartName, Part>();
   readonly #children = new Map<PartName, Child>();
   readonly #dropDatabase: () => Promise<void>;
@@ -44,15 +56,13 @@ export class Stack {
   private constructor(
     folder: string,
     parts: Part[],
-    ports: { port: number; terminalPort: number },
+    nodes: readonly Node[],
     database: { url: string; drop(): Promise<void> },
   ) {
     this.folder = folder;
-    this.#ports = ports;
+    this.nodes = nodes as readonly [Node, ...Node[]];
     this.databaseUrl = database.url;
     this.#dropDatabase = database.drop;
-    this.httpUrl = `http://127.0.0.1:${ports.port}`;
-    this.terminalUrl = `wss://127.0.0.1:${ports.terminalPort}/kdh`;
     this.tokenFile = join(folder, 'kdh-server', 'operator-token');
     for (const part of parts) this.#parts.set(part.name as PartName, part);
   }
@@ -62,7 +72,6 @@ export class Stack {
     const folder = mkdtempSync(join(tmpdir(), 'openkdh-stack-'));
     mkdirSync(join(folder, 'logs'));
     (globalThis as { openkdhLogFolder?: string }).openkdhLogFolder = join(folder, 'logs'); // for environment.js
-    const ports = { port: await freePort(0), terminalPort: await freePort(0) };
     makePassphrase(folder);
     await makeLinkCertificates(folder);
 
@@ -75,13 +84,16 @@ export class Stack {
       databaseUrl: database.url,
       redisUrl: undefined,
       hsmUrl: `unix:${hsmSocketOf(folder)}`,
-      ...ports,
     };
-    const server = serverPart(folder, settings, options.serverEnvironment ?? {});
-    const parts = [withArguments(hsm, options.hsmArguments ?? []), server];
+    const nodes: Node[] = [];
+    for (let n = 1; n <= (options.nodes ?? 1); n++) nodes.push(await chooseNode(n));
+    const servers = nodes.map((node) =>
+      asNode(serverPart(folder, { ...settings, ...node }, options.serverEnvironment ?? {}), node, folder),
+    );
+    const parts = [withArguments(hsm, options.hsmArguments ?? []), ...servers];
     if (postgres) parts.unshift(postgresPart(postgres));
 
-    const stack = new Stack(folder, parts, ports, database);
+    const stack = new Stack(folder, parts, nodes, database);
     try {
       for (const { name } of parts) {
         await stack.startPart(name as PartName);
@@ -99,9 +111,21 @@ export class Stack {
     return readFileSync(this.tokenFile, 'utf8').trim();
   }
 
-  /** The REST API with the operator token. */
+  get httpUrl(): string {
+    return this.nodes[0].httpUrl;
+  }
+
+  get terminalUrl(): string {
+    return this.nodes[0].terminalUrl;
+  }
+
+  /** The REST API of the first node with the operator token. */
   get api(): Api {
-    return openApi(this.httpUrl, this.token);
+    return this.apiOf(this.nodes[0]);
+  }
+
+  apiOf(node: Node): Api {
+    return openApi(node.httpUrl, this.token);
   }
 
   /**
@@ -110,7 +134,12 @@ export class Stack {
    */
   async startFleet(terminals: number, more: string[] = [], profile?: string): Promise<void> {
     const profileId = profile ?? (await provisionKeys(this.api));
-    const part = fleetPart(this.folder, { terminals, ...this.#ports, tokenFile: this.tokenFile, profileId });
+    const part = fleetPart(this.folder, {
+      terminals,
+      ...this.nodes[0],
+      tokenFile: this.tokenFile,
+      profileId,
+    });
     this.#parts.set('terminal-sim', withArguments(part, more));
     await this.startPart('terminal-sim');
   }
@@ -230,6 +259,24 @@ export class Stack {
     if (child === undefined) throw new Error(`${name} does not run`);
     return child;
   }
+}
+
+async function chooseNode(n: number): Promise<Node> {
+  const port = await freePort(0);
+  const terminalPort = await freePort(0);
+  return {
+    name: n === 1 ? 'kdh-server' : `kdh-server-${n}`,
+    port,
+    terminalPort,
+    httpUrl: `http://127.0.0.1:${port}`,
+    terminalUrl: `wss://127.0.0.1:${terminalPort}/kdh`,
+  };
+}
+
+/** A node has a name and a state folder of its own; the first keeps the operator token in its. */
+function asNode(part: Part, { name }: Node, folder: string): Part {
+  const env = { ...part.command.env, KDH_NODE_ID: name, KDH_STATE_DIR: join(folder, name) };
+  return { ...part, name, command: { ...part.command, env } };
 }
 
 function withArguments(part: Part, more: readonly string[]): Part {

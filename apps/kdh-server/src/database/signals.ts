@@ -13,6 +13,8 @@ import type { Sql } from './database.ts';
 export interface Signals {
   /** Attempts became DISPATCHABLE. */
   dispatchable: { attemptId: string; terminalId: string };
+  /** Attempts were SENT and no answer came in time: whoever holds the terminal's session asks it. */
+  unanswered: { attemptId: string; terminalId: string };
   /** A terminal has a newer session: whoever holds one of a lower epoch lets go of it. */
   superseded: { terminalId: string; epoch: number };
   /** A terminal was revoked or suspended: whoever holds its session closes it. */
@@ -27,6 +29,10 @@ const CHANNEL = 'openkdh';
 const ITEMS_PER_NOTIFICATION = 60;
 
 const RECONNECT_MILLISECONDS = 500;
+
+/** A connection that is down without a word is found out by a question; together well below the 5 s of a revocation. */
+const PROBE_MILLISECONDS = 1_500;
+const ANSWER_MILLISECONDS = 1_500;
 
 /** Sends a signal with the caller's commit: nobody hears of what is rolled back. */
 export async function signal<Name extends keyof Signals>(
@@ -51,6 +57,7 @@ export class SignalListener implements OnApplicationBootstrap, BeforeApplication
   private readonly resumed: (() => void)[] = [];
   private client: pg.Client | undefined;
   private retry: NodeJS.Timeout | undefined;
+  private probe: NodeJS.Timeout | undefined;
   private stopping = false;
 
   constructor(@Inject(CONFIG) private readonly config: Config) {}
@@ -65,16 +72,23 @@ export class SignalListener implements OnApplicationBootstrap, BeforeApplication
 
   async onApplicationBootstrap(): Promise<void> {
     await this.connect();
+    this.probe = setInterval(() => this.ask(), PROBE_MILLISECONDS);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     this.stopping = true;
+    clearInterval(this.probe);
     clearTimeout(this.retry);
     await this.client?.end().catch(() => {});
   }
 
   private async connect(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.config.KDH_DATABASE_URL, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.config.KDH_DATABASE_URL,
+      application_name: 'kdh-signals',
+      connectionTimeoutMillis: ANSWER_MILLISECONDS,
+      query_timeout: ANSWER_MILLISECONDS,
+    });
     client.on('notification', ({ payload }) => this.dispatch(payload ?? ''));
     client.on('error', () => {}); // 'end' follows
     client.on('end', () => this.reconnect());
@@ -87,6 +101,12 @@ export class SignalListener implements OnApplicationBootstrap, BeforeApplication
       this.logger.warn({ event: 'signals.unavailable', msg: (error as Error).message });
       this.reconnect();
     }
+  }
+
+  /** Ends a connection that does not answer; its 'end' brings the next one. */
+  private ask(): void {
+    const { client } = this;
+    client?.query('select 1').catch(() => client.end().catch(() => {}));
   }
 
   private reconnect(): void {

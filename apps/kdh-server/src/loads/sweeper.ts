@@ -9,7 +9,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
-import { SessionRegistry } from '../sessions/session-registry.ts';
+import { signal } from '../database/signals.ts';
 import { type AttemptState, type OverdueAction, overdueAction, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
 import { enqueue } from './load-requests.ts';
@@ -41,7 +41,6 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     @Inject(CONFIG) config: Config,
     private readonly database: Database,
     private readonly relay: OutboxRelay,
-    private readonly sessions: SessionRegistry,
   ) {
     this.actor = `node:${config.KDH_NODE_ID}`;
   }
@@ -62,9 +61,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
   private async sweep(): Promise<void> {
     try {
       const rows = await this.database.transaction((sql) => this.act(sql));
-      if (rows.length === 0) return;
-      this.relay.wake();
-      for (const row of rows.filter((r) => r.state === 'SENT')) this.ask(row);
+      if (rows.length > 0) this.relay.wake();
     } catch (error) {
       this.logger.warn({ event: 'sweep.delayed', msg: (error as Error).message });
     }
@@ -98,6 +95,13 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     );
     await enqueue(sql, requeue);
     await applyMoves(sql, moves);
+    await signal(
+      sql,
+      'unanswered',
+      rows
+        .filter((row) => actionFor(row) === 'lose')
+        .map(({ id, terminalId }) => ({ attemptId: id, terminalId })),
+    );
     await this.openQuarantineIncidents(
       sql,
       rows.filter((row) => actionFor(row) === 'giveUp'),
@@ -122,10 +126,6 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
         body: { kind: 'OUTCOME_UNKNOWN' },
       })),
     );
-  }
-
-  private ask(row: OverdueRow): void {
-    this.sessions.get(row.terminalId)?.send({ t: 'QUERY', b: { attempt: row.id } });
   }
 }
 

@@ -1,17 +1,29 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Database } from '../database/database.ts';
-import type { LiveSession } from '../sessions/session-registry.ts';
+import { SignalListener } from '../database/signals.ts';
+import { type LiveSession, SessionRegistry } from '../sessions/session-registry.ts';
 import { type AttemptState, allows, transition } from './attempt.ts';
 import { applyMoves, attemptOf } from './attempt-store.ts';
 import { Dispatcher } from './dispatcher.ts';
 
 /** Step 5 of a load: an attempt whose outcome only the terminal knows (F6–F9). */
 @Injectable()
-export class UnknownOutcomes {
+export class UnknownOutcomes implements OnModuleInit {
   constructor(
     private readonly database: Database,
     private readonly dispatcher: Dispatcher,
+    private readonly sessions: SessionRegistry,
+    private readonly signals: SignalListener,
   ) {}
+
+  /** Whichever node swept the attempt, the one that holds the terminal asks; a terminal that comes later is asked then. */
+  onModuleInit(): void {
+    this.signals.on('unanswered', (attempts) => {
+      for (const { attemptId, terminalId } of attempts) {
+        this.sessions.get(terminalId)?.send({ t: 'QUERY', b: { attempt: attemptId } });
+      }
+    });
+  }
 
   /** The terminal answered QUERY: it holds nothing of this attempt. The same bytes are sent again. */
   async terminalDoesNotKnow(session: LiveSession, attemptId: string): Promise<void> {

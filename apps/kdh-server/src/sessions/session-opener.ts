@@ -29,6 +29,12 @@ interface Opening {
   hello: Hello;
 }
 
+interface Opened extends Omit<OpenedSession, 'unknown'> {
+  terminalId: string;
+  /** The other node whose open session this one took over. */
+  supersededNode: string | null;
+}
+
 /**
  * Opens sessions in the database: the epoch grows by one, so that the newest authenticated session of a terminal wins on
  * every node, and what an older session left SENT becomes OUTCOME_UNKNOWN.
@@ -67,8 +73,9 @@ export class SessionOpener {
   private commit(items: Opening[]): Promise<OpenedSession[]> {
     return this.database.transaction(async (sql) => {
       sql.commitsAs('epoch.bump');
-      await this.supersede(sql, items);
-      const opened = new Map((await this.bumpEpochs(sql, items)).map((row) => [row.terminalId, row]));
+      const rows = await this.bumpEpochs(sql, items);
+      await this.supersede(sql, rows);
+      const opened = new Map(rows.map((row) => [row.terminalId, row]));
       const unknown = await this.loseSent(
         sql,
         items.map((item) => item.terminalId),
@@ -89,28 +96,25 @@ export class SessionOpener {
         })),
       );
       return items.map(({ terminalId }) => ({
-        ...(opened.get(terminalId) as Omit<OpenedSession, 'unknown'>),
+        ...(opened.get(terminalId) as Opened),
         unknown: unknown.get(terminalId) ?? [],
       }));
     });
   }
 
-  /** Other nodes let go of older sessions of these terminals; this node's registry does so by itself. */
-  private async supersede(sql: Sql, items: Opening[]): Promise<void> {
-    const elsewhere = await sql.query<{ terminalId: string; epoch: bigint }>(
-      `select terminal_id as "terminalId", epoch from terminal_session
-       where terminal_id = any($1::uuid[]) and closed_at is null and node_id <> $2`,
-      [items.map((item) => item.terminalId), this.config.KDH_NODE_ID],
-    );
+  /** The nodes that held older sessions of these terminals let go of them; this node's registry does so by itself. */
+  private async supersede(sql: Sql, opened: Opened[]): Promise<void> {
     await signal(
       sql,
       'superseded',
-      elsewhere.map(({ terminalId, epoch }) => ({ terminalId, epoch: Number(epoch) + 1 })),
+      opened
+        .filter(({ supersededNode }) => supersededNode !== null)
+        .map(({ terminalId, epoch }) => ({ terminalId, epoch: Number(epoch) })),
     );
   }
 
   private bumpEpochs(sql: Sql, items: Opening[]) {
-    return sql.query<Omit<OpenedSession, 'unknown'> & { terminalId: string }>(
+    return sql.query<Opened>(
       `with opening as (
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
            as o(terminal_id, session_id, node_id, hardware, firmware)
@@ -121,10 +125,11 @@ export class SessionOpener {
          insert into terminal_session as s (terminal_id, session_id, node_id, epoch, opened_at)
          select terminal_id, session_id, node_id, 1, now() from opening
          on conflict (terminal_id) do update set epoch = s.epoch + 1, session_id = excluded.session_id,
-           node_id = excluded.node_id, opened_at = now(), closed_at = null
-         returning terminal_id, epoch
+           node_id = excluded.node_id, opened_at = now(), closed_at = null,
+           superseded_node = case when s.closed_at is null and s.node_id <> excluded.node_id then s.node_id end
+         returning terminal_id, epoch, superseded_node
        )
-       select s.terminal_id as "terminalId", s.epoch, t.state as "terminalState",
+       select s.terminal_id as "terminalId", s.epoch, s.superseded_node as "supersededNode", t.state as "terminalState",
          t.bound_kdh_fingerprint as "boundKdhFingerprint", t.inventory_digest as "inventoryDigest",
          (select certificate from terminal_certificate c where c.terminal_id = t.id and c.purpose = 'SIGNING'
            and c.revoked_at is null) as "signingCertificate",

@@ -1,0 +1,235 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import type { Load } from '../../apps/kdh-server/src/loads/loads.schemas.ts';
+import { Balancer } from '../support/balancer.ts';
+import { enrolTerminal, HandDrivenTerminal } from '../support/hand-driven-terminal.ts';
+import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
+import { violations } from '../support/invariants.ts';
+import { type Node, Stack } from '../support/stack.ts';
+
+const TERMINALS = 100;
+const ROUNDS = 9;
+
+describe('three nodes', () => {
+  let stack: Stack;
+  let balancer: Balancer;
+  let client: pg.Client;
+  let first: Node;
+  let second: Node;
+  let third: Node;
+  const rows = async <Row>(text: string, parameters: unknown[] = []) =>
+    (await client.query(text, parameters)).rows as Row[];
+  const sessionOf = async (serial: string) =>
+    (
+      await rows<{ node: string; epoch: number; open: boolean }>(
+        `select node_id as node, epoch::int, closed_at is null as open
+         from terminal_session s join terminal t on t.id = s.terminal_id where t.serial = $1`,
+        [serial],
+      )
+    )[0];
+
+  beforeAll(async () => {
+    stack = await Stack.start({ nodes: 3 });
+    [first, second, third] = stack.nodes as unknown as [Node, Node, Node];
+    balancer = await Balancer.start(stack.nodes.map((node) => node.terminalPort));
+    client = new pg.Client({ connectionString: stack.databaseUrl });
+    await client.connect();
+  }, 120_000);
+  afterAll(async () => {
+    await client?.end();
+    await stack?.stop();
+    await balancer?.stop();
+  });
+
+  describe('a campaign', () => {
+    const oracle = () => join(stack.folder, 'oracle.jsonl');
+    const confirmed = async () =>
+      (await stack.apiOf(third).get<{ loads: { confirmed: number } }>('/status')).loads.confirmed;
+
+    beforeAll(async () => {
+      await stack.startFleet(TERMINALS, ['--oracle', oracle(), '--kdh', balancer.terminalUrl]);
+      await stack.until(
+        'the first load of every terminal is confirmed',
+        async () => (await confirmed()) === TERMINALS,
+        180_000,
+      );
+    }, 200_000);
+
+    test('the fleet is spread over all nodes', async () => {
+      const spread = await rows<{ sessions: number }>(
+        'select count(*)::int as sessions from terminal_session where closed_at is null group by node_id',
+      );
+      expect(spread).toHaveLength(3);
+      for (const { sessions } of spread) expect(sessions).toBeGreaterThan(TERMINALS / 6);
+    });
+
+    test(`${TERMINALS * (ROUNDS + 1)} loads, two nodes killed in turn: one key for each slot, none twice`, async () => {
+      const terminals = await rows<{ id: string }>('select id from terminal');
+      const killed: Record<number, Node> = { 3: first, 6: second };
+      let inTheMiddle = 0;
+      for (let round = 1; round <= ROUNDS; round++) {
+        await stack.apiOf(third).post<Load[]>('/loads/batch', {
+          terminalIds: terminals.map(({ id }) => id),
+          reason: `round ${round}`,
+        });
+        const victim = killed[round];
+        if (victim) {
+          await stack.until(
+            `round ${round} has begun`,
+            async () => (await confirmed()) > TERMINALS * round,
+            60_000,
+          );
+          await stack.kill9(victim.name);
+          if ((await confirmed()) < TERMINALS * (round + 1)) inTheMiddle += 1;
+        }
+        await stack.until(
+          `round ${round} is confirmed`,
+          async () => (await confirmed()) === TERMINALS * (round + 1),
+          120_000,
+        );
+        if (victim) await stack.startPart(victim.name);
+      }
+      expect(inTheMiddle).toBe(2);
+      const total = TERMINALS * (ROUNDS + 1);
+      expect(await stack.status()).toMatchObject({
+        loads: { requested: total, confirmed: total, open: 0, failed: 0 },
+      });
+      const newest = await rows<{ ksn: string }>(
+        `select ksn from attempt_key k join attempt a on a.id = k.attempt_id
+         where a.reason = $1 and k.ksn is not null`,
+        [`round ${ROUNDS}`],
+      );
+      await stack.until('the oracle is written', () => {
+        const ksns = new Set(heldKeys(oracle()).map((key) => key.ksn));
+        return newest.every(({ ksn }) => ksns.has(ksn));
+      });
+      const held = heldKeys(oracle());
+      expect(new Set(held.map((key) => `${key.serial} ${key.slot}`)).size).toBe(2 * TERMINALS);
+      expect(held).toHaveLength(2 * TERMINALS);
+      expect(
+        violations(await readHistory(stack.databaseUrl), {
+          held,
+          acknowledged: acknowledgedLoads(stack.logs()['terminal-sim']!),
+          logs: Object.values(stack.logs()).join('\n'),
+          atRest: true,
+        }),
+      ).toEqual([]);
+    }, 400_000);
+
+    test('a load that is ready on any node leaves the one that holds the terminal within a second', async () => {
+      // Of many loads, each with an API, a worker and a gateway of its own, the middle one: the machine may be busy.
+      const [{ median }] = (await rows(
+        `select percentile_cont(0.5) within group (order by
+           extract(epoch from (times ->> 'SENT')::timestamptz - (times ->> 'DISPATCHABLE')::timestamptz)) as median
+         from attempt where reason = $1`,
+        [`round ${ROUNDS}`],
+      )) as [{ median: number }];
+      expect(median).toBeLessThan(1);
+      const workers = await rows(
+        `select 1 from attempt a join terminal_session s on s.terminal_id = a.terminal_id
+         where a.reason = $1 and a.evidence ->> 'node' <> s.node_id`,
+        [`round ${ROUNDS}`],
+      );
+      expect(workers.length).toBeGreaterThan(0);
+    });
+
+    test('a node that stood still for longer than its lease sends nothing, lets go of its terminals, and goes on', async () => {
+      const [held] = await rows<{ id: string }>(
+        'select terminal_id as id from terminal_session where node_id = $1 and closed_at is null',
+        [first.name],
+      );
+      const { id } = held!;
+      process.kill(stack.pidOf(first.name), 'SIGSTOP');
+      const [before] = await rows<{ epoch: number }>(
+        'select epoch::int from terminal_session where terminal_id = $1',
+        [id],
+      );
+      await stack.until(
+        'its terminals show as not connected',
+        async () =>
+          (await rows('select 1 from terminal_session where terminal_id = $1 and closed_at is null', [id]))
+            .length === 0,
+      );
+      const load = await stack
+        .apiOf(second)
+        .post<{ id: string }>('/loads', { terminalId: id, reason: 'stands still' });
+      const attempt = async () =>
+        (
+          await rows<{ state: string; epochs: number[] }>(
+            'select state, sent_epochs::int[] as epochs from attempt where load_id = $1',
+            [load.id],
+          )
+        )[0]!;
+      await stack.until('the load waits', async () => (await attempt()).state === 'DISPATCHABLE');
+      process.kill(stack.pidOf(first.name), 'SIGCONT');
+      await stack.until('the load is confirmed', async () => (await attempt()).state === 'CONFIRMED', 60_000);
+      expect((await attempt()).epochs).toEqual([before!.epoch + 1]);
+    }, 120_000);
+  });
+
+  describe('one terminal', () => {
+    test('the older of two sessions is ended, and its late close leaves the newer open', async () => {
+      const terminal = await enrolTerminal(stack, 'NODES-TWICE');
+      const older = await HandDrivenTerminal.welcomed(terminal, first.terminalUrl);
+      const newer = await HandDrivenTerminal.welcomed(terminal, second.terminalUrl);
+      expect([(await older.message('KICK')).b.code, await older.closed()]).toEqual([2006, 4206]);
+      expect((await newer.message('WELCOME')).b.epoch).toBe((await older.message('WELCOME')).b.epoch + 1);
+      await sleep(500); // the older node has recorded what it would
+      expect(await sessionOf('NODES-TWICE')).toEqual({ node: second.name, epoch: 2, open: true });
+      newer.socket.close();
+      await stack.until('it is closed', async () => (await sessionOf('NODES-TWICE'))?.open === false);
+    });
+
+    test('revoked on one node, it is cut off on another', async () => {
+      const terminal = await enrolTerminal(stack, 'NODES-REVOKED');
+      const connection = await HandDrivenTerminal.welcomed(terminal, second.terminalUrl);
+      await stack.apiOf(third).post(`/terminals/${terminal.id}/revoke`, { reason: 'stolen' });
+      expect([(await connection.message('KICK')).b.code, await connection.closed()]).toEqual([2004, 4204]);
+    });
+
+    test.each([
+      ['is cut', 'SIGTERM'],
+      ['hangs', 'SIGSTOP'],
+    ] as const)('F18: revoked while the line of signals %s, it is cut off within 5 s', async (how, kill) => {
+      const terminal = await enrolTerminal(stack, `NODES-${how.replace(' ', '-').toUpperCase()}`);
+      const connection = await HandDrivenTerminal.welcomed(terminal, second.terminalUrl);
+      const lines = await rows<{ pid: number }>(
+        `select pid from pg_stat_activity where application_name = 'kdh-signals' and datname = current_database()`,
+      );
+      expect(lines).toHaveLength(3);
+      for (const { pid } of lines) process.kill(pid, kill);
+      try {
+        await stack.api.post(`/terminals/${terminal.id}/revoke`, { reason: 'stolen' });
+        const late = sleep(5_000, 'late', { ref: false });
+        expect(await Promise.race([connection.closed(), late])).toBe(4204);
+      } finally {
+        if (kill === 'SIGSTOP') for (const { pid } of lines) process.kill(pid, 'SIGCONT');
+      }
+    });
+
+    test('on a node that was killed, it shows as not connected after the lease, once', async () => {
+      const terminal = await enrolTerminal(stack, 'NODES-DEAD');
+      const connection = await HandDrivenTerminal.welcomed(terminal, second.terminalUrl);
+      await stack.kill9(second.name);
+      expect(await connection.closed()).toBe(1006);
+      expect(await sessionOf('NODES-DEAD')).toMatchObject({ node: second.name, open: true });
+      await stack.until('its lease is over', async () => (await sessionOf('NODES-DEAD'))?.open === false);
+      const events = await rows(
+        `select body from audit_event where terminal_id = $1 and type = 'session.closed'`,
+        [terminal.id],
+      );
+      expect(events).toEqual([{ body: { epoch: 1, node: second.name, reason: 'NODE_LOST' } }]);
+      await stack.startPart(second.name);
+    });
+
+    test('a node that starts anew under its name closes what its predecessor left open', async () => {
+      const terminal = await enrolTerminal(stack, 'NODES-AGAIN');
+      await HandDrivenTerminal.welcomed(terminal, second.terminalUrl);
+      await stack.kill9(second.name);
+      await stack.startPart(second.name);
+      expect(await sessionOf('NODES-AGAIN')).toMatchObject({ open: false });
+    });
+  });
+});
