@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { connectPayShield, type Hsm } from '@openkdh/hsm-client';
+import pg from 'pg';
+import { type FailpointName, failpointNames } from '../../apps/kdh-server/src/failpoints.ts';
+import type { Load } from '../../apps/kdh-server/src/loads/loads.schemas.ts';
+import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
+import { provisionKeys } from '../../apps/launcher/src/provision.ts';
+import { acknowledgedLoads, type History, heldKeys, readHistory } from './history.ts';
+import { violations } from './invariants.ts';
+import { redisBinary, startRedis } from './redis.ts';
+import { Stack } from './stack.ts';
+
+/** Terminals that get a further load in each case. */
+const RELOADED = ['SIM-000001', 'SIM-000002'];
+/** Terminal that is revoked. */
+const REVOKED = 'SIM-000003';
+
+/** What else must go wrong so that a failpoint is reached. */
+const before: Partial<Record<FailpointName, string>> = {
+  'unknown.resolve': 'socket.write:before=throw', // committed as SENT and never written
+  'sweep.commit': 'job.start:before=throw', // a worker that does nothing
+};
+
+type Side = 'before' | 'after';
+const armed = (name: FailpointName, side: Side) =>
+  [before[name], `${name}:${side}=kill`].filter(Boolean).join(',');
+
+const cases = failpointNames.flatMap((name) =>
+  (['before', 'after'] as const).map((side): [FailpointName, Side] => [name, side]),
+);
+
+/**
+ * kdh-server is killed with SIGKILL before and after each commit and each effect, while old terminals get a further
+ * load and a new one its first; it starts again, the fleet comes to rest, and the whole history so far is judged.
+ */
+export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
+  const isThere = backend === 'PostgreSQL' || redisBinary !== undefined;
+  const missing = isThere ? '' : ' (skipped: no redis-server in PATH; apt-get install redis-server)';
+  (isThere ? describe : describe.skip)(`crash matrix, queue on ${backend}${missing}`, () => {
+    let stack: Stack;
+    let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
+    let redisFolder: string | undefined;
+    let database: pg.Client;
+    let hsm: Hsm;
+    let releasedAtFirst: bigint;
+    let profile: string;
+    let terminals = 3;
+    let earlier: History | undefined;
+
+    /** The case that the server is ready to crash at. */
+    let next = 0;
+
+    const startServer = () => stack.startPart('kdh-server', { KDH_FAILPOINTS: armed(...cases[next]!) });
+    const startFleet = () =>
+      stack.startFleet(terminals, ['--oracle', join(stack.folder, 'oracle.jsonl')], profile);
+    const idOf = async (serial: string) =>
+      (await database.query<{ id: string }>('select id from terminal where serial = $1', [serial])).rows[0]!
+        .id;
+
+    /**
+     * Makes time pass faster for what nobody has acted on for two seconds: its deadline is now, and the sweeper acts.
+     */
+    const hurry = () =>
+      database.query(
+        `update attempt set deadline = now()
+         where state in ('APPROVED', 'KSN_RESERVED', 'DERIVING', 'SENT') and deadline > now()
+           and (select max(t.value::timestamptz) from jsonb_each_text(times) as t) < now() - interval '2 seconds'`,
+      );
+
+    const atRest = async () => {
+      await hurry();
+      const { rows } = await database.query<{ open: number; loaded: number; active: number }>(
+        `select count(*) filter (where a.open)::int as open, count(*) filter (where a.loaded)::int as loaded,
+           count(*)::int as active
+         from terminal t left join lateral (
+           select bool_or(deadline is not null) as open, bool_or(kind = 'KEYS' and state = 'CONFIRMED') as loaded
+           from attempt where terminal_id = t.id
+         ) a on true where t.state = 'ACTIVE'`,
+      );
+      const { open, loaded, active } = rows[0]!;
+      const revoked = await database.query(`select 1 from terminal where state = 'REVOKED'`);
+      return open === 0 && loaded === active && active + revoked.rowCount! === terminals;
+    };
+
+    /** The oracle is written once a second. */
+    const oracleIsCurrent = async () =>
+      violations(await readHistory(stack.databaseUrl), {
+        held: heldKeys(join(stack.folder, 'oracle.jsonl')),
+      }).every((violation) => !violation.startsWith('I4: what was confirmed last'));
+
+    const judge = async () => {
+      const history = await readHistory(stack.databaseUrl);
+      const found = violations(history, {
+        held: heldKeys(join(stack.folder, 'oracle.jsonl')),
+        acknowledged: acknowledgedLoads(stack.logs()['terminal-sim']!),
+        released: Number((await hsm.operationCount())! - releasedAtFirst),
+        logs: Object.values(stack.logs()).join('\n'),
+        earlier,
+        atRest: true,
+      });
+      earlier = history;
+      return found;
+    };
+
+    beforeAll(async () => {
+      const serverEnvironment: NodeJS.ProcessEnv = { KDH_FAILPOINTS: armed(...cases[next]!) };
+      if (backend === 'Redis') {
+        redisFolder = mkdtempSync(join(tmpdir(), 'openkdh-redis-'));
+        redis = await startRedis(join(redisFolder, 'log'));
+        serverEnvironment['KDH_REDIS_URL'] = redis.url;
+      }
+      stack = await Stack.start({ testLmk: true, serverEnvironment });
+      database = new pg.Client({ connectionString: stack.databaseUrl });
+      await database.connect();
+      hsm = await connectPayShield({ endpoints: [{ transport: 'unix', path: hsmSocketOf(stack.folder) }] });
+      releasedAtFirst = (await hsm.operationCount())!;
+      profile = await provisionKeys(stack.api);
+      await startFleet();
+      await stack.until('the fleet is loaded', atRest, 60_000);
+      await stack.until('the oracle is written', oracleIsCurrent);
+      expect(await judge()).toEqual([]);
+    }, 120_000);
+
+    afterAll(async () => {
+      await hsm.close();
+      await database.end();
+      await stack.stop();
+      await redis?.stop();
+      if (redisFolder) rmSync(redisFolder, { recursive: true });
+    });
+
+    test.each(cases)(
+      '%s, %s',
+      async (name, side) => {
+        if (!stack.runs('kdh-server')) await startServer(); // only after a case that went wrong
+        await stack.armFailpoints();
+        await stack.kill9('terminal-sim');
+        if (name !== 'freeze.commit') terminals += 1;
+        await startFleet();
+        const requested = await ask(name);
+        const hurrying = setInterval(() => void hurry(), 500);
+        expect(await stack.ended('kdh-server').finally(() => clearInterval(hurrying))).toBe('SIGKILL');
+
+        next = (next + 1) % cases.length;
+        await startServer();
+        await expectOutcome(name, side);
+        await stack.until('every load has ended', atRest, 60_000);
+        await stack.until('the oracle is written', oracleIsCurrent);
+        for (const load of requested) await stack.api.get(`/loads/${load.id}`); // what was answered 201 is there
+        expect(await judge()).toEqual([]);
+      },
+      120_000,
+    );
+
+    /** Asks for what leads to the failpoint; no answer when it is reached before. Returns the loads that were granted. */
+    async function ask(name: FailpointName): Promise<Load[]> {
+      const reason = `crash at ${name}`;
+      const terminalIds = await Promise.all(RELOADED.map(idOf));
+      const loads = await stack.api.post<Load[]>('/loads/batch', { terminalIds, reason }).catch(() => []);
+      if (name === 'freeze.commit') {
+        const [bdk] = await stack.api.get<{ id: string }[]>('/bdks');
+        await stack.api.post(`/bdks/${bdk!.id}/freeze`, { reason }).catch(() => {});
+      } else if (name === 'revoke.commit') {
+        await stack.api.post(`/terminals/${await idOf(REVOKED)}/revoke`, { reason }).catch(() => {});
+      }
+      return loads;
+    }
+
+    /** A commit that was not made has changed nothing, one that was made has. */
+    async function expectOutcome(name: FailpointName, side: Side): Promise<void> {
+      if (name === 'freeze.commit') {
+        const [bdk] = await stack.api.get<{ id: string; state: string }[]>('/bdks');
+        expect(bdk!.state).toBe(side === 'after' ? 'FROZEN' : 'ACTIVE');
+        await stack.until('every load has ended', atRest, 60_000);
+        if (side === 'after') await stack.api.post(`/bdks/${bdk!.id}/release`, { reason: 'end of the test' });
+      } else if (name === 'revoke.commit') {
+        const [terminal] = await stack.api.get<{ state: string }[]>(`/terminals?serial=${REVOKED}`);
+        expect(terminal!.state).toBe(side === 'after' ? 'REVOKED' : 'ACTIVE');
+      }
+    }
+  });
+}
