@@ -1,6 +1,6 @@
 /**
  * TR-31 wrap and unwrap with a KBPK handle, against the same on one node:crypto cipher per primitive call and without
- * a handle. Proves that both agree before it times them, then takes turns and prints the median of the ratios.
+ * a handle. Proves that both agree before it times them.
  *
  *   npx tsc -b libs/tr31 && node test/bench/tr31.mjs
  *
@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from 'node:crypto';
 import { formatHeader, kbpk, parseHeader, versions } from '@openkdh/tr31';
+import { race } from './race.mjs';
 
 /** One version on node:crypto: a cipher object for each call of a primitive, keys derived anew for each block. */
 function peer(versionId, protectionKey) {
@@ -70,40 +71,7 @@ function peer(versionId, protectionKey) {
   };
 }
 
-const roundSeconds = 0.25; // of processor time for one contestant in one round
-const rounds = 5;
-
-/** By processor time, so that other work on the machine disturbs less. */
-function callsPerSecond(call) {
-  const seconds = () => process.cpuUsage().user / 1e6;
-  const start = seconds();
-  let calls = 0;
-  while (seconds() - start < roundSeconds) for (let i = 0; i < 100; i++, calls++) call();
-  return calls / (seconds() - start);
-}
-
-function median(values) {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-function compare(name, floor, ours, theirs) {
-  ours();
-  theirs();
-  const mine = [];
-  const other = [];
-  for (let n = 0; n < rounds; n++) {
-    mine.push(callsPerSecond(ours));
-    other.push(callsPerSecond(theirs));
-  }
-  const ratio = median(mine.map((value, n) => value / other[n]));
-  const thousands = (values) => `${(median(values) / 1000).toFixed(0)} k/s`.padStart(9);
-  console.log(
-    `${name.padEnd(32)} ${thousands(mine)} ${thousands(other)}   ${ratio.toFixed(1)} ×, floor ${floor} ×`,
-  );
-  if (ratio < floor) process.exitCode = 1;
-}
-
-console.log(`${'node '.concat(process.version).padEnd(32)} with handle  node:crypto`);
+console.log(`node ${process.version}; with a KBPK handle, node:crypto without`);
 for (const [versionId, unwrapFloor, wrapFloor] of [
   ['D', 5, 4],
   ['B', 3, 3],
@@ -131,16 +99,16 @@ for (const [versionId, unwrapFloor, wrapFloor] of [
   assert.deepEqual(Buffer.from(handle.unwrap(block).key), key);
 
   const label = versionId === 'D' ? 'D, AES-128, 16 → 32 bytes' : 'B, 2TDEA, 16 → 24 bytes';
-  compare(
-    `unwrap ${label}`,
-    unwrapFloor,
-    () => handle.unwrap(block),
-    () => other.unwrap(block),
-  );
-  compare(
-    `wrap   ${label}`,
-    wrapFloor,
-    () => handle.wrap(header, key, { padding }),
-    () => other.wrap(header, key, { padding }),
-  );
+  race({
+    name: `unwrap ${label}`,
+    floor: unwrapFloor,
+    ours: () => handle.unwrap(block),
+    other: () => other.unwrap(block),
+  });
+  race({
+    name: `wrap ${label}`,
+    floor: wrapFloor,
+    ours: () => handle.wrap(header, key, { padding }),
+    other: () => other.wrap(header, key, { padding }),
+  });
 }
