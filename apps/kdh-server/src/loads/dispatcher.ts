@@ -159,7 +159,10 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
   }
 }
 
-/** Locks the attempts, and against a change of their terminal or BDKs until the commit, so that no send follows a freeze. */
+/**
+ * Locks the attempts, and against a change of their terminal, session or BDKs until the commit: no send follows a freeze,
+ * and none a newer session of the terminal.
+ */
 function readForDispatch(sql: Sql, ids: string[]): Promise<DispatchRow[]> {
   return sql.query<DispatchRow>(
     `with bdks as (
@@ -170,14 +173,14 @@ function readForDispatch(sql: Sql, ids: string[]): Promise<DispatchRow[]> {
      select a.id, a.state, a.version, a.kind, a.token, a.plan_hash as "planHash", a.nonce_k2 as "nonceK2",
        a.expires_at as "expiresAt", a.expires_at <= now() as expired, t.state as "terminalState",
        t.bound_kdh_fingerprint is not null as bound,
-       (select s.epoch from terminal_session s where s.terminal_id = t.id and s.closed_at is null) as "currentEpoch",
+       case when s.closed_at is null then s.epoch end as "currentEpoch",
        (select count(*) = 3 from terminal_certificate c
          where c.terminal_id = t.id and c.revoked_at is null and now() between c.not_before and c.not_after)
          as "certificatesValid",
        exists (select 1 from attempt_key k join bdks b on b.id = k.bdk_id
          where k.attempt_id = a.id and b.state <> 'ACTIVE') as "frozenBdk"
-     from attempt a join terminal t on t.id = a.terminal_id
-     where a.id = any($1::uuid[]) order by a.id for no key update of a for share of t`,
+     from attempt a join terminal t on t.id = a.terminal_id join terminal_session s on s.terminal_id = t.id
+     where a.id = any($1::uuid[]) order by a.id for no key update of a for share of t, s`,
     [ids],
   );
 }
