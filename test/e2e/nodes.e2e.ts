@@ -31,7 +31,7 @@ describe('three nodes', () => {
     )[0];
 
   beforeAll(async () => {
-    stack = await Stack.start({ nodes: 3 });
+    stack = await Stack.start({ nodes: [{}, {}, {}] });
     [first, second, third] = stack.nodes as unknown as [Node, Node, Node];
     balancer = await Balancer.start(stack.nodes.map((node) => node.terminalPort));
     client = new pg.Client({ connectionString: stack.databaseUrl });

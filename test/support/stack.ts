@@ -28,8 +28,8 @@ export interface Node {
 export interface StackOptions {
   /** A PostgreSQL of the stack's own, with fsync, that may be killed; else a database on the shared one. */
   ownPostgres?: boolean;
-  /** How many kdh-servers; 1 unless said otherwise. */
-  nodes?: number;
+  /** One kdh-server for each, with these settings of its own; one unless said otherwise. */
+  nodes?: NodeJS.ProcessEnv[];
   /** More of kdh-server's settings. */
   serverEnvironment?: NodeJS.ProcessEnv;
   /** More arguments of soft-hsm, after those of the launcher. */
@@ -86,10 +86,12 @@ export class Stack {
       hsmUrl: `unix:${hsmSocketOf(folder)}`,
     };
     const nodes: Node[] = [];
-    for (let n = 1; n <= (options.nodes ?? 1); n++) nodes.push(await chooseNode(n));
-    const servers = nodes.map((node) =>
-      asNode(serverPart(folder, { ...settings, ...node }, options.serverEnvironment ?? {}), node, folder),
-    );
+    const environments = options.nodes ?? [{}];
+    for (const index of environments.keys()) nodes.push(await chooseNode(index + 1));
+    const servers = nodes.map((node, index) => {
+      const environment = { ...options.serverEnvironment, ...environments[index] };
+      return asNode(serverPart(folder, { ...settings, ...node }, environment), node, folder);
+    });
     const parts = [withArguments(hsm, options.hsmArguments ?? []), ...servers];
     if (postgres) parts.unshift(postgresPart(postgres));
 

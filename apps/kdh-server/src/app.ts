@@ -17,7 +17,9 @@ export async function createApp(config: Config, logger: LoggerService): Promise<
   });
   app.disable('x-powered-by');
   app.useBodyParser('json', { limit: '256kb' });
-  app.useWebSocketAdapter(new TerminalAdapter(app.get(TerminalListener)));
+  if (config.KDH_ROLES.includes('gateway')) {
+    app.useWebSocketAdapter(new TerminalAdapter(app.get(TerminalListener)));
+  }
   app.enableShutdownHooks(['SIGTERM', 'SIGINT']);
   serveApiDocs(app);
   return app;

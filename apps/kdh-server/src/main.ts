@@ -36,7 +36,9 @@ async function serve(): Promise<void> {
       event: 'ready',
       node: config.KDH_NODE_ID,
       http: await app.getUrl(),
-      terminals: `wss://${config.KDH_TERMINAL_HOST}:${app.get(TerminalListener).port}/kdh`,
+      ...(config.KDH_ROLES.includes('gateway') && {
+        terminals: `wss://${config.KDH_TERMINAL_HOST}:${app.get(TerminalListener).port}/kdh`,
+      }),
     },
     'Main',
   );

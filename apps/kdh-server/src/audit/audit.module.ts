@@ -1,12 +1,12 @@
 import { Module } from '@nestjs/common';
 import { LogController } from './log/log.controller.ts';
-import { LogIdentity } from './log/log-identity.ts';
-import { Sealer } from './log/sealer.ts';
+import { LogModule } from './log/log.module.ts';
 import { TransfersController } from './transfers.controller.ts';
 import { TransfersService } from './transfers.service.ts';
 
 @Module({
+  imports: [LogModule],
   controllers: [TransfersController, LogController],
-  providers: [TransfersService, LogIdentity, Sealer],
+  providers: [TransfersService],
 })
 export class AuditModule {}

@@ -5,6 +5,10 @@ import { z } from 'zod';
 const port = z.coerce.number().int().min(0).max(65535);
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
+/** What a kdh-server does; by default everything. */
+export const roles = ['api', 'gateway', 'worker', 'sealer'] as const;
+export type Role = (typeof roles)[number];
+
 /** Every setting of kdh-server, read once from the environment before Nest starts. docs/operating.md lists them. */
 const configSchema = z
   .object({
@@ -29,6 +33,11 @@ const configSchema = z
     KDH_TERMINAL_NAMES: z.string().default('localhost,127.0.0.1'),
     KDH_STATE_DIR: z.string().min(1),
     KDH_NODE_ID: z.string().min(1).max(64).default(`${hostname()}-${process.pid}`),
+    KDH_ROLES: z
+      .string()
+      .default(roles.join())
+      .transform((list) => list.split(',').map((role) => role.trim()))
+      .pipe(z.array(z.enum(roles))),
     KDH_CHUNK_SIZE: z.coerce.number().int().min(1).max(500).default(100),
     KDH_LOAD_EXPIRY_SECONDS: z.coerce
       .number()

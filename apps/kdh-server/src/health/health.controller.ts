@@ -18,7 +18,7 @@ export class HealthController {
     return { alive: true };
   }
 
-  /** 200 when this node can take a load from request to confirmation, else 503 and which part cannot. */
+  /** 200 when this node can do its part of a load, else 503 and what it lacks. */
   @Open()
   @Get('ready')
   @ApiOkResponse({ standardSchema: readinessSchema })

@@ -4,7 +4,15 @@ import { attemptStates } from '../loads/attempt.ts';
 const ok = z.enum(['ok', 'failed']);
 
 export const readinessSchema = z
-  .object({ ready: z.boolean(), checks: z.object({ database: ok, queue: ok, hsm: ok, terminals: ok }) })
+  .object({
+    ready: z.boolean(),
+    checks: z.object({
+      database: ok,
+      queue: ok,
+      hsm: ok,
+      terminals: ok.optional().describe('On nodes with the role gateway'),
+    }),
+  })
   .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof readinessSchema>;
 

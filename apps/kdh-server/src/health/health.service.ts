@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { Hsm } from '@openkdh/hsm-client';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
@@ -17,10 +17,10 @@ export class HealthService {
     @Inject(HSM) private readonly hsm: Hsm,
     @Inject(DERIVE_QUEUE) private readonly queue: DeriveQueue,
     private readonly database: Database,
-    private readonly listener: TerminalListener,
+    @Optional() private readonly listener?: TerminalListener,
   ) {}
 
-  /** Ready means able to take a load from its request to its confirmation, now. */
+  /** Ready means able to do this node's part of a load, now. */
   async readiness(): Promise<Readiness> {
     const [database, queue, hsm] = await Promise.all([
       succeeds(this.database.query('select 1')),
@@ -31,7 +31,7 @@ export class HealthService {
       database,
       queue,
       hsm,
-      terminals: this.listener.port > 0 ? ('ok' as const) : ('failed' as const),
+      ...(this.listener && { terminals: this.listener.port > 0 ? ('ok' as const) : ('failed' as const) }),
     };
     return { ready: Object.values(checks).every((check) => check === 'ok'), checks };
   }

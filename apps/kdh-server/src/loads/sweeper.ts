@@ -10,6 +10,7 @@ import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { signal } from '../database/signals.ts';
+import { closeOrphanedSessions } from '../sessions/orphaned-sessions.ts';
 import { type AttemptState, type OverdueAction, overdueAction, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
 import { enqueue } from './load-requests.ts';
@@ -27,8 +28,8 @@ interface OverdueRow {
 }
 
 /**
- * Acts for whoever let a deadline pass (invariant I5): queues anew what a worker lost, ends what has expired, and asks
- * terminals for results that did not come. Several nodes may sweep; each row is swept by one.
+ * Acts for whoever let a deadline pass (invariant I5): queues anew what a worker lost, ends what has expired, has
+ * terminals asked for results that did not come, and closes the sessions of nodes that are gone. Several nodes may sweep; each row is swept by one.
  */
 @Injectable()
 export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -62,6 +63,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     try {
       const rows = await this.database.transaction((sql) => this.act(sql));
       if (rows.length > 0) this.relay.wake();
+      await closeOrphanedSessions(this.database, this.actor);
     } catch (error) {
       this.logger.warn({ event: 'sweep.delayed', msg: (error as Error).message });
     }

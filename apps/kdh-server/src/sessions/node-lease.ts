@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
+import { closeOrphanedSessions } from './orphaned-sessions.ts';
 import { SessionSignals } from './session-signals.ts';
 
 /** A node that has not renewed for this long is gone; by the database's clock, which all nodes share. */
@@ -14,9 +15,9 @@ const LEASE_SECONDS = 10;
 const RENEW_MILLISECONDS = 2_000;
 
 /**
- * Keeps this node alive in the database, and closes there the sessions of nodes that are not: their terminals show as
- * not connected. A node that was only too slow finds its sessions closed, can send on none of them any more
- * (dispatch-rules.ts compares epochs), and lets go of their terminals.
+ * Keeps this node alive in the database. The sweepers close the sessions of nodes that are not (orphaned-sessions.ts);
+ * a node that was only too slow finds its sessions closed, can send on none of them any more (dispatch-rules.ts compares
+ * epochs), and lets go of their terminals.
  */
 @Injectable()
 export class NodeLease implements OnModuleInit, BeforeApplicationShutdown {
@@ -36,7 +37,7 @@ export class NodeLease implements OnModuleInit, BeforeApplicationShutdown {
   async onModuleInit(): Promise<void> {
     await this.database.transaction(async (sql) => {
       await sql.query('delete from node where id = $1', [this.node]);
-      await this.closeOrphans(sql);
+      await closeOrphanedSessions(sql, `node:${this.node}`);
       await this.register(sql);
     });
     this.timer = setInterval(() => void this.renew(), RENEW_MILLISECONDS);
@@ -60,7 +61,6 @@ export class NodeLease implements OnModuleInit, BeforeApplicationShutdown {
         await this.register(this.database);
         await this.signals.reconcile();
       }
-      await this.closeOrphans(this.database);
     } catch (error) {
       this.logger.warn({ event: 'node.lease-not-renewed', msg: (error as Error).message });
     }
@@ -71,28 +71,6 @@ export class NodeLease implements OnModuleInit, BeforeApplicationShutdown {
       `insert into node (id, lease_until) values ($1, now() + $2 * interval '1 second')
        on conflict (id) do update set lease_until = excluded.lease_until`,
       [this.node, LEASE_SECONDS],
-    );
-  }
-
-  /** Several nodes may do so at once; each session is closed, and its event written, by one of them. */
-  private async closeOrphans(sql: Sql): Promise<void> {
-    await sql.query(
-      `with lapsed as (
-         delete from node where lease_until < now()
-       ), orphan as (
-         select terminal_id from terminal_session s
-         where closed_at is null
-           and not exists (select 1 from node n where n.id = s.node_id and n.lease_until >= now())
-         for update skip locked
-       ), closed as (
-         update terminal_session s set closed_at = now() from orphan o where s.terminal_id = o.terminal_id
-         returning s.terminal_id, s.epoch, s.node_id
-       )
-       insert into audit_event (type, actor, terminal_id, body)
-       select 'session.closed', $1, terminal_id,
-         jsonb_build_object('epoch', epoch, 'node', node_id, 'reason', 'NODE_LOST')
-       from closed`,
-      [`node:${this.node}`],
     );
   }
 }

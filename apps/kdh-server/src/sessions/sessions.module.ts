@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
-import { LoadsModule } from '../loads/loads.module.ts';
+import { DeliveryModule } from '../loads/delivery.module.ts';
 import { PkiModule } from '../pki/pki.module.ts';
-import { TerminalsModule } from '../terminals/terminals.module.ts';
+import { TerminalCertificates } from '../terminals/terminal-certificates.ts';
 import { Binding } from './binding.ts';
 import { NodeLease } from './node-lease.ts';
 import { Refusals } from './refusals.ts';
@@ -11,8 +11,17 @@ import { SessionsGateway } from './sessions.gateway.ts';
 import { TerminalListener } from './terminal-listener.ts';
 
 @Module({
-  imports: [PkiModule, TerminalsModule, LoadsModule],
-  providers: [Binding, NodeLease, Refusals, SessionOpener, SessionSignals, SessionsGateway, TerminalListener],
+  imports: [PkiModule, DeliveryModule],
+  providers: [
+    Binding,
+    NodeLease,
+    Refusals,
+    SessionOpener,
+    SessionSignals,
+    SessionsGateway,
+    TerminalCertificates,
+    TerminalListener,
+  ],
   exports: [TerminalListener],
 })
 export class SessionsModule {}
