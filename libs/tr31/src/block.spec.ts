@@ -40,7 +40,7 @@ describe.each(versionIds)('version %s', (versionId) => {
     const handle = kbpk(protectionKey);
     const answers = new Set<string>();
     for (let at = 0; at < block.length; at++) {
-      for (let bit = 0; bit < 7; bit++) {
+      for (let bit = 0; bit < 8; bit++) {
         const changed = String.fromCharCode(block.charCodeAt(at) ^ (1 << bit));
         // Hex in the other case is the same block, written differently.
         if (at >= headerEnd && changed.toUpperCase() === block[at]) continue;
@@ -59,11 +59,17 @@ describe.each(versionIds)('version %s', (versionId) => {
     ]);
   });
 
-  test('every wrong length is refused', () => {
-    for (let length = 0; length < block.length; length++) {
-      expect(() => unwrap(protectionKey, block.slice(0, length), { profile: 'lenient' })).toThrow(Tr31Error);
+  test('every wrong length is refused, also when the length field is made to fit', () => {
+    const handle = kbpk(protectionKey);
+    const longest = block.length + 80;
+    for (let length = 0; length <= longest; length++) {
+      if (length === block.length) continue;
+      const text = block.slice(0, length).padEnd(length, '0');
+      const fitting = text.slice(0, 1) + length.toString().padStart(4, '0') + text.slice(5);
+      expect(() => handle.unwrap(text, { profile: 'lenient' })).toThrow(Tr31Error);
+      expect(() => handle.unwrap(fitting, { profile: 'lenient' })).toThrow(Tr31Error);
     }
-    expect(() => unwrap(protectionKey, `${block}0`, { profile: 'lenient' })).toThrow(code('TR31_LENGTH'));
+    expect(() => handle.unwrap(`${block}0`, { profile: 'lenient' })).toThrow(code('TR31_LENGTH'));
   });
 
   test('the wrong KBPK, by any single bit, gives the one error', () => {
