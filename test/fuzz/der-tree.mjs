@@ -14,7 +14,7 @@ export function readTree(bytes, depth = 0) {
     at += 2;
     if (length >= 0x80) {
       const lengthBytes = length & 0x7f;
-      if (lengthBytes === 0 || lengthBytes > 3) return undefined;
+      if (lengthBytes === 0 || lengthBytes > 3 || at + lengthBytes > bytes.length) return undefined;
       length = Buffer.from(bytes.buffer, bytes.byteOffset).readUIntBE(at, lengthBytes);
       at += lengthBytes;
     }
