@@ -1,16 +1,13 @@
-import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -18,86 +15,19 @@ import { createLocalCa } from '@openkdh/pki';
 import { verifyAuditLog } from '../../apps/soft-hsm/src/audit/verify.ts';
 import { frame } from '../../apps/soft-hsm/src/wire/frames.ts';
 import { type RunningSoftHsm, startSoftHsm } from '../support/soft-hsm.ts';
+import { killAll, newHome, outcome, SoftHsmProcess } from '../support/soft-hsm-process.ts';
 import { WireClient } from '../support/wire-client.ts';
 
 /** The soft HSM as a process: how it starts, what it refuses to start with, how it ends, what survives. */
 
-const program = join(import.meta.dirname, '../../apps/soft-hsm/dist/main.js');
 const generateKey = 'HEADA00FFFS#K0A1N00E00';
 
-interface Ready {
-  socket: string;
-  lmkCheckValue: string;
-  lmkStatus: string;
-  checkpointKey: string;
-}
-
-class Process {
-  readonly child;
-  output = '';
-  readonly exit: Promise<number | null>;
-
-  constructor(args: string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [program, ...args], { env: { PATH: process.env['PATH'], ...env } });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream.on('data', (chunk) => {
-        this.output += chunk;
-      });
-    }
-    this.exit = new Promise((resolve) => this.child.once('close', resolve));
-    running.push(this);
-  }
-
-  async ready(): Promise<Ready> {
-    let ended = false;
-    void this.exit.then(() => {
-      ended = true;
-    });
-    for (;;) {
-      const line = this.output.split('\n').find((text) => text.includes('"event":"ready"'));
-      if (line) return JSON.parse(line) as Ready;
-      if (ended) throw new Error(this.output);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
-
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    this.child.kill(signal);
-    return this.exit;
-  }
-}
-
-const running: Process[] = [];
-afterEach(async () => {
-  for (const process of running.splice(0)) await process.stop('SIGKILL');
-});
-
-/** A folder with a passphrase, and the arguments to serve from it. */
-function newHome(passphrase = 'a passphrase of this test') {
-  const folder = mkdtempSync(join(tmpdir(), 'soft-hsm-'));
-  const passphraseFile = join(folder, 'passphrase');
-  writeFileSync(passphraseFile, `${passphrase}\n`, { mode: 0o600 });
-  const place = ['--state', join(folder, 'state'), '--socket', join(folder, 'host.sock')];
-  return {
-    folder,
-    passphraseFile,
-    state: join(folder, 'state'),
-    socket: join(folder, 'host.sock'),
-    live: ['serve', ...place, '--passphrase-file', passphraseFile],
-    testLmk: ['serve', ...place, '--test-lmk'],
-  };
-}
-
-/** Exit code and output of a start that is expected to fail. */
-async function failure(args: string[], env?: NodeJS.ProcessEnv) {
-  const process = new Process(args, env);
-  return { code: await process.exit, output: process.output };
-}
+afterEach(() => killAll());
 
 describe('a live HSM', () => {
   test('makes its LMK at the first start, seals it, and opens it at the next', async () => {
     const home = newHome();
-    const first = new Process(home.live);
+    const first = new SoftHsmProcess(home.live);
     const { lmkCheckValue, lmkStatus } = await first.ready();
     expect(lmkStatus).toBe('live');
     expect(statSync(home.state).mode & 0o777).toBe(0o700);
@@ -110,7 +40,7 @@ describe('a live HSM', () => {
     expect(existsSync(home.socket)).toBe(false);
     expect(readdirSync(home.state).sort()).toEqual(['audit.log', 'lmk.sealed']);
 
-    const second = new Process(home.live);
+    const second = new SoftHsmProcess(home.live);
     expect((await second.ready()).lmkCheckValue).toBe(lmkCheckValue);
     const again = await WireClient.unix(home.socket);
     expect((await again.call(`HEADBUFFF${key}`)).toString('latin1')).toMatch(/^HEADBV00/);
@@ -119,7 +49,7 @@ describe('a live HSM', () => {
 
   test('survives kill -9 in the middle of a load: no answer without its record, no count lost', async () => {
     const home = newHome();
-    let hsm = new Process(home.testLmk);
+    let hsm = new SoftHsmProcess(home.testLmk);
     let checkpointKey = (await hsm.ready()).checkpointKey;
     let client = await WireClient.unix(home.socket);
     const zmk = (await client.call(generateKey)).toString('latin1').slice(8, -6);
@@ -137,7 +67,7 @@ describe('a live HSM', () => {
       const { operations } = await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey).catch(() => ({
         operations: -1,
       }));
-      hsm = new Process(home.testLmk);
+      hsm = new SoftHsmProcess(home.testLmk);
       ({ checkpointKey } = await hsm.ready());
       client = await WireClient.unix(home.socket);
       const counter = Number((await client.call('HEADZC')).toString('latin1', 8));
@@ -153,13 +83,13 @@ describe('a live HSM', () => {
 
   test('verify-log says whether the log is whole', async () => {
     const home = newHome();
-    const hsm = new Process(home.testLmk);
+    const hsm = new SoftHsmProcess(home.testLmk);
     const { checkpointKey } = await hsm.ready();
     const client = await WireClient.unix(home.socket);
     await client.call(generateKey);
     await hsm.stop();
     const log = join(home.state, 'audit.log');
-    const verify = () => failure(['verify-log', '--log', log, '--checkpoint-key', checkpointKey]);
+    const verify = () => outcome(['verify-log', '--log', log, '--checkpoint-key', checkpointKey]);
     expect(await verify()).toMatchObject({ code: 0, output: expect.stringContaining('"seq":4') });
     writeFileSync(log, readFileSync(log, 'latin1').replace('"result":"00"', '"result":"01"'), 'latin1');
     expect(await verify()).toMatchObject({
@@ -170,7 +100,7 @@ describe('a live HSM', () => {
 
   test('ends when its launcher is gone', async () => {
     const home = newHome();
-    const hsm = new Process(home.testLmk, { OPENKDH_PARENT_WATCH: '1' });
+    const hsm = new SoftHsmProcess(home.testLmk, { OPENKDH_PARENT_WATCH: '1' });
     await hsm.ready();
     hsm.child.stdin.end();
     expect(await hsm.exit).toBe(0);
@@ -178,7 +108,7 @@ describe('a live HSM', () => {
 
   test('its LMK is in no file', async () => {
     const home = newHome();
-    const hsm = new Process(home.live);
+    const hsm = new SoftHsmProcess(home.live);
     await hsm.ready();
     const client = await WireClient.unix(home.socket);
     await client.call(generateKey);
@@ -192,6 +122,7 @@ describe('a live HSM', () => {
       'by',
       'checkValue',
       'lmkId',
+      'logged',
       'nonce',
       'sealed',
       'status',
@@ -205,42 +136,64 @@ describe('refuses to start', () => {
 
   test('with a test LMK in the folder of a live one, and the other way round', async () => {
     const live = newHome();
-    const hsm = new Process(live.live);
+    const hsm = new SoftHsmProcess(live.live);
     await hsm.ready();
     await hsm.stop();
-    expect(await failure(live.testLmk)).toMatchObject(oneLine(/holds a live LMK/));
+    expect(await outcome(live.testLmk)).toMatchObject(oneLine(/holds a live LMK/));
 
     const testing = newHome();
-    const other = new Process(testing.testLmk);
+    const other = new SoftHsmProcess(testing.testLmk);
     await other.ready();
     await other.stop();
-    expect(await failure(testing.live)).toMatchObject(oneLine(/has an audit log but no live LMK/));
+    expect(await outcome(testing.live)).toMatchObject(oneLine(/has an audit log but no live LMK/));
   });
 
   test('with a wrong passphrase, one that others can read, one that is short, or none', async () => {
     const home = newHome();
-    const hsm = new Process(home.live);
+    const hsm = new SoftHsmProcess(home.live);
     await hsm.ready();
     await hsm.stop();
     const before = readFileSync(join(home.state, 'lmk.sealed'), 'utf8');
     writeFileSync(home.passphraseFile, 'another passphrase\n');
-    expect(await failure(home.live)).toMatchObject(oneLine(/does not open/));
+    expect(await outcome(home.live)).toMatchObject(oneLine(/does not open/));
     chmodSync(home.passphraseFile, 0o644);
-    expect(await failure(home.live)).toMatchObject(oneLine(/must have mode 0600/));
+    expect(await outcome(home.live)).toMatchObject(oneLine(/must have mode 0600/));
     chmodSync(home.passphraseFile, 0o600);
     writeFileSync(home.passphraseFile, 'short\n');
-    expect(await failure(home.live)).toMatchObject(oneLine(/at least 12 bytes/));
-    expect(await failure([...home.live.slice(0, -1), join(home.folder, 'none')])).toMatchObject(
+    expect(await outcome(home.live)).toMatchObject(oneLine(/at least 12 bytes/));
+    expect(await outcome([...home.live.slice(0, -1), join(home.folder, 'none')])).toMatchObject(
       oneLine(/does not exist/),
     );
     expect(readFileSync(join(home.state, 'lmk.sealed'), 'utf8')).toBe(before);
   });
 
+  test('a passphrase file does not open a shared LMK', async () => {
+    const home = newHome();
+    mkdirSync(home.state, { mode: 0o700 });
+    const sealed = {
+      version: 2,
+      lmkId: '00',
+      status: 'live',
+      checkValue: 'ABCDEF',
+      bootCounter: 1,
+      logged: true,
+    };
+    const by = { shares: { setId: '00'.repeat(16) } };
+    writeFileSync(
+      join(home.state, 'lmk.sealed'),
+      JSON.stringify({ ...sealed, by, nonce: '00'.repeat(12), sealed: '00'.repeat(80) }),
+    );
+    expect(await outcome(home.live)).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/shared among custodians/),
+    });
+  });
+
   test('twice on one folder', async () => {
     const home = newHome();
-    const hsm = new Process(home.testLmk);
+    const hsm = new SoftHsmProcess(home.testLmk);
     await hsm.ready();
-    const second = await failure([
+    const second = await outcome([
       ...home.testLmk.slice(0, 3),
       '--socket',
       join(home.folder, 'other.sock'),
@@ -253,7 +206,7 @@ describe('refuses to start', () => {
   test('with an audit log that was changed, cut or taken from an older copy', async () => {
     const home = newHome();
     const start = async () => {
-      const hsm = new Process(home.live);
+      const hsm = new SoftHsmProcess(home.live);
       await hsm.ready();
       const client = await WireClient.unix(home.socket);
       await client.call(generateKey);
@@ -267,31 +220,31 @@ describe('refuses to start', () => {
     await start();
     const newest = readFileSync(log);
     writeFileSync(log, older);
-    expect(await failure(home.live)).toMatchObject(oneLine(/ends in start 1, the sealed LMK is of start 3/));
+    expect(await outcome(home.live)).toMatchObject(oneLine(/ends in start 1, the sealed LMK is of start 3/));
     writeFileSync(log, `${newest.toString('latin1').split('\n').slice(0, -2).join('\n')}\n`);
     await start(); // the last checkpoint is gone, the chain before it is whole
     const current = readFileSync(log, 'latin1');
     writeFileSync(log, current.replaceAll(/"signature":"../g, '"signature":"ZZ'));
-    expect(await failure(home.live)).toMatchObject(oneLine(/wrong signature/));
+    expect(await outcome(home.live)).toMatchObject(oneLine(/wrong signature/));
   });
 
   test('with a sealed LMK of an older start', async () => {
     const home = newHome();
     for (let n = 0; n < 3; n += 1) {
-      const hsm = new Process(home.live);
+      const hsm = new SoftHsmProcess(home.live);
       await hsm.ready();
       await hsm.stop();
       if (n === 0) writeFileSync(join(home.folder, 'older'), readFileSync(join(home.state, 'lmk.sealed')));
     }
     writeFileSync(join(home.state, 'lmk.sealed'), readFileSync(join(home.folder, 'older')));
-    expect(await failure(home.live)).toMatchObject(oneLine(/rolled back/));
+    expect(await outcome(home.live)).toMatchObject(oneLine(/rolled back/));
   });
 
   test('in a folder that others can enter', async () => {
     const home = newHome();
     mkdirSync(home.state, { mode: 0o755 });
     chmodSync(home.state, 0o755);
-    expect(await failure(home.testLmk)).toMatchObject(oneLine(/must belong to this user with mode 0700/));
+    expect(await outcome(home.testLmk)).toMatchObject(oneLine(/must belong to this user with mode 0700/));
   });
 
   test('under a debugger or with preloaded code', async () => {
@@ -302,18 +255,18 @@ describe('refuses to start', () => {
       '-r /dev/null',
       '--import data:text/javascript,0',
     ]) {
-      const { code, output } = await failure(testLmk, { NODE_OPTIONS });
+      const { code, output } = await outcome(testLmk, { NODE_OPTIONS });
       expect(code).toBe(2);
       expect(output).toMatch(/does not run under a debugger/);
     }
   });
 
   test('with arguments that it does not understand', async () => {
-    expect(await failure(['serve'])).toMatchObject({
+    expect(await outcome(['serve'])).toMatchObject({
       code: 2,
       output: expect.stringMatching(/--state is needed/),
     });
-    expect(await failure(['open'])).toMatchObject({
+    expect(await outcome(['open'])).toMatchObject({
       code: 2,
       output: expect.stringMatching(/expected serve/),
     });
@@ -336,11 +289,11 @@ describe('refuses to start', () => {
       '--tls-ca',
       file('a', ca.certificate),
     ];
-    expect(await failure([...home.testLmk, '--tls-port', String(hsm.tlsPort), ...tls])).toMatchObject(
+    expect(await outcome([...home.testLmk, '--tls-port', String(hsm.tlsPort), ...tls])).toMatchObject(
       oneLine(/EADDRINUSE/),
     );
     expect(
-      await failure([...home.testLmk, '--tls-port', '0', ...tls.slice(0, -1), join(home.folder, 'none')]),
+      await outcome([...home.testLmk, '--tls-port', '0', ...tls.slice(0, -1), join(home.folder, 'none')]),
     ).toMatchObject(oneLine(/cannot read/));
     expect(existsSync(home.socket)).toBe(false);
     await hsm.stop();
@@ -362,7 +315,7 @@ describe('a failed HSM', () => {
     ['noise-stuck', /self-tests have failed: noise sources/],
   ])('%s: serves, says so, and does nothing else', async (fault, reason) => {
     const home = newHome();
-    const hsm = new Process([...home.testLmk, '--inject-fault', fault]);
+    const hsm = new SoftHsmProcess([...home.testLmk, '--inject-fault', fault]);
     expect(await hsm.ready()).toMatchObject({ state: 'FAILED' });
     expect(hsm.output).toMatch(reason);
     expect(await answers(home.socket, 'NC', 'JK', 'A00FFFS#K0A1N00E00')).toEqual(['ND13', 'JL00', 'A141']);
@@ -370,9 +323,34 @@ describe('a failed HSM', () => {
   });
 
   test('log-full: no start without a record', async () => {
-    const { code, output } = await failure([...newHome().testLmk, '--inject-fault', 'log-full']);
+    const { code, output } = await outcome([...newHome().testLmk, '--inject-fault', 'log-full']);
     expect(code).toBe(1);
     expect(output).toMatch(/ENOSPC/);
+  });
+});
+
+describe('the audit log', () => {
+  test('is fetched and acknowledged by the host; with a limit, the HSM stops until it is', async () => {
+    const home = newHome();
+    const hsm = new SoftHsmProcess([...home.testLmk, '--audit-limit', '10']);
+    const { checkpointKey } = await hsm.ready();
+    const client = await WireClient.unix(home.socket);
+    const code = async (command: string) => (await client.call(`HEAD${command}`)).toString('latin1', 4, 8);
+    for (let n = 0; n < 9; n += 1) expect(await code('A00FFFS#K0A1N00E00')).toBe('A100');
+    expect(await code('A00FFFS#K0A1N00E00')).toBe('A141');
+    const fetched = (await client.call(`HEADZL${'2'.padStart(20, '0')}`)).toString('latin1', 8);
+    const seqs = fetched
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).seq);
+    expect(seqs).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]); // the refused command too
+    expect(await code(`ZK${'99'.padStart(20, '0')}`)).toBe('ZL15');
+    expect(await code(`ZK${'11'.padStart(20, '0')}`)).toBe('ZL00');
+    expect(await code('A00FFFS#K0A1N00E00')).toBe('A100');
+    await hsm.stop();
+    expect(await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey)).toMatchObject({
+      acknowledged: 11,
+    });
   });
 });
 
@@ -382,7 +360,7 @@ describe('a list of hosts', () => {
     const list = join(home.folder, 'hosts.json');
     const entry = { name: 'monitor', id: 'local', commands: ['NC'], usages: [], lmkIds: ['01'] };
     writeFileSync(list, JSON.stringify({ hosts: [entry] }));
-    const hsm = new Process([...home.testLmk, '--hosts', list]);
+    const hsm = new SoftHsmProcess([...home.testLmk, '--hosts', list]);
     await hsm.ready();
     const client = await WireClient.unix(home.socket);
     expect((await client.call('HEADNC')).toString('latin1', 4, 8)).toBe('ND00');
@@ -390,7 +368,7 @@ describe('a list of hosts', () => {
     await hsm.stop();
 
     writeFileSync(list, JSON.stringify({ hosts: [{ ...entry, id: 'AB'.repeat(32) }] }));
-    const other = new Process([...home.testLmk, '--hosts', list]);
+    const other = new SoftHsmProcess([...home.testLmk, '--hosts', list]);
     await other.ready();
     const stranger = await WireClient.unix(home.socket);
     await expect(stranger.call('HEADNC')).rejects.toThrow('closed the connection');
@@ -398,7 +376,7 @@ describe('a list of hosts', () => {
     await other.stop();
 
     writeFileSync(list, '{}');
-    expect(await failure([...home.testLmk, '--hosts', list])).toMatchObject({ code: 1 });
+    expect(await outcome([...home.testLmk, '--hosts', list])).toMatchObject({ code: 1 });
   });
 });
 

@@ -52,6 +52,7 @@ export class WireClient {
   next(): Promise<Buffer> {
     const answer = this.#answers.shift();
     if (answer) return Promise.resolve(answer);
+    if (this.socket.destroyed) return Promise.reject(new Error('the HSM has closed the connection'));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
     });

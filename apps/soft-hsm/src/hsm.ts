@@ -57,8 +57,9 @@ export class SoftHsm {
     if (command === undefined) throw new Refusal('68', 'not a command of this HSM');
     host.requireCommand(message.command);
     if (messageBytes > maxMessageBytes) throw new Refusal('80', `message of ${messageBytes} bytes`);
-    if (command.audited) {
-      requireOperational(this.#machine);
+    if (command.kind !== 'status') requireSound(this.#machine);
+    if (command.kind === 'key') {
+      requireOpen(this.#machine);
       host.requireTrust();
     }
     const run = command.prepare(fields);
@@ -77,7 +78,7 @@ export class SoftHsm {
   #finish(exchange: Exchange, { code, data, releasedKeys }: Answer): Buffer | Promise<Buffer> {
     const { message, host, command, fields } = exchange;
     host.answered(code);
-    if (command?.audited !== true || this.#machine.state !== 'OPERATIONAL') {
+    if (command?.kind !== 'key' || this.#machine.state !== 'OPERATIONAL') {
       return formatAnswer(message, code, data, fields.trailer);
     }
     return this.#record(exchange, code, releasedKeys).then(
@@ -125,9 +126,13 @@ export class SoftHsm {
 
 const nothing = Buffer.alloc(0);
 
-/** Commands that use keys are answered with 13 without an LMK, and with 41 if the HSM, or its log, must not go on. */
-function requireOperational({ state, auditTrail, settings }: Machine): void {
+/** After a failure there are only status commands; all others are answered with 41. */
+function requireSound({ state }: Machine): void {
   if (state === 'FAILED') throw new Refusal('41', 'the HSM has failed; it needs a restart');
+}
+
+/** Without an LMK a command that uses keys is answered with 13, and with 41 while nobody has fetched the log. */
+function requireOpen({ state, auditTrail, settings }: Machine): void {
   if (state !== 'OPERATIONAL') throw new Refusal('13', `no LMK is loaded: the HSM is ${state}`);
   const { seq, acknowledged } = auditTrail!.head;
   if (seq - acknowledged >= (settings.auditLimit ?? Number.POSITIVE_INFINITY)) {

@@ -3,6 +3,7 @@ import { BrokenChain } from './audit/chain.ts';
 import { verifyAuditLog } from './audit/verify.ts';
 import { SoftHsmError } from './errors.ts';
 import { jsonLog } from './log.ts';
+import { managementUsage, runManagement, signOrder } from './management/cli.ts';
 import { parseServeOptions, parseVerifyLogOptions, usage } from './options.ts';
 import { serve } from './serve.ts';
 
@@ -14,14 +15,18 @@ async function main([command, ...args]: string[]): Promise<void> {
       return runServer(args);
     case 'verify-log':
       return verifyLog(args);
+    case 'manage':
+      return runManagement(args);
+    case 'sign-order':
+      return signOrder(args);
     case 'help':
     case '--help':
-      console.log(usage);
+      console.log(`${usage}\n\n${managementUsage}`);
       return;
     default:
       throw new SoftHsmError(
         'SOFT_HSM_USAGE',
-        `expected serve, verify-log or help, got ${command ?? 'nothing'}`,
+        `expected serve, manage, sign-order, verify-log or help, got ${command ?? 'nothing'}`,
       );
   }
 }
@@ -73,7 +78,7 @@ main(process.argv.slice(2)).catch((error: unknown) => {
   if (!(error instanceof Error)) throw error;
   console.error(`soft-hsm: ${error.message}`);
   if (error instanceof SoftHsmError && error.code === 'SOFT_HSM_USAGE') {
-    console.error(usage);
+    console.error('soft-hsm help lists what there is');
     process.exitCode = exitCodes.usage;
   } else {
     process.exitCode = exitCodes.failed;

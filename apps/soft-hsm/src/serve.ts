@@ -7,19 +7,21 @@ import { readHostList } from './hosts/host-list.ts';
 import { SoftHsm } from './hsm.ts';
 import { openPassphraseLmk, openTestLmk } from './lmk/open-lmk.ts';
 import type { Log, LogFields } from './log.ts';
-import { Machine } from './machine.ts';
+import { Machine, tamperCauses } from './machine.ts';
 import { manage } from './management/commands.ts';
 import { serveManagement } from './management/server.ts';
 import type { ServeOptions, TlsOptions } from './options.ts';
 import { openEntropy } from './random/entropy.ts';
 import { createRandom, type EntropySource } from './random/random-source.ts';
 import { failedSelfTests, selfTests } from './self-test/self-tests.ts';
+import { isTraced } from './self-test/watchdog.ts';
 import { openStateFolder, type StateFolder } from './state/state-folder.ts';
 import { Vault } from './vault.ts';
 import { serveConnection } from './wire/connection.ts';
 import { addressOf, listenOnTls, listenOnUnixSocket, type OnConnection } from './wire/listener.ts';
 
 const selfTestPeriodMs = 86_400_000;
+const watchPeriodMs = 10_000;
 
 /** A soft HSM that serves its hosts. */
 export interface RunningHsm {
@@ -38,6 +40,7 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
   const managerSockets = new Set<Socket>();
   const servers: Server[] = [];
   const selfTestTimer = setInterval(() => testItself(machine, options), selfTestPeriodMs).unref();
+  const watchdog = setInterval(() => watch(vault), watchPeriodMs).unref();
   const hostSockets = new Set<Socket>();
   const vault = new Vault(machine, folder, () => destroyAll(hostSockets));
   const ceremonies = new Ceremonies(vault);
@@ -52,6 +55,7 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
   };
   const stop = async () => {
     clearInterval(selfTestTimer);
+    clearInterval(watchdog);
     ceremonies.abandon();
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     destroyAll(managerSockets);
@@ -113,6 +117,16 @@ function testItself(machine: Machine, { faults }: ServeOptions): void {
   const injected = faults.includes('self-test') ? [{ name: 'injected fault', passes: () => false }] : [];
   const failed = failedSelfTests([...selfTests, noise, ...injected]);
   if (failed.length > 0) machine.fail(`self-tests have failed: ${failed.join(', ')}`);
+}
+
+/** A tracer that is attached to a live HSM: under dual control that is tampering, otherwise a failure. */
+function watch(vault: Vault): void {
+  const { machine } = vault;
+  const live = machine.lmks.all.some(({ status }) => status === 'live');
+  if (!live || !isTraced()) return;
+  const reason = 'a tracer is attached to the process';
+  if (machine.dualControl) void vault.tamper(tamperCauses.watchdog, reason);
+  else machine.fail(reason);
 }
 
 /** The folder's files, or for the injected fault a log that takes no record. */

@@ -7,7 +7,7 @@ import { DualControl } from './ceremony/dual-control.ts';
 import { SoftHsmError } from './errors.ts';
 import { firmware } from './firmware.ts';
 import { deriveKey } from './lmk/key-derivation.ts';
-import { type OpenedLmk, readSealedLmk } from './lmk/open-lmk.ts';
+import { type OpenedLmk, readSealedLmk, type Start } from './lmk/open-lmk.ts';
 import type { SealedLmk } from './lmk/sealed-lmk.ts';
 import type { Machine, Tampering } from './machine.ts';
 import { writeFileAtomically } from './state/atomic-file.ts';
@@ -54,9 +54,9 @@ export class Vault {
    * Opens the audit log, begins this start in it, and makes the machine operational. Takes `opened` over. `file`: the
    * configuration of an HSM under dual control.
    *
-   * The sealed LMK and the log count the starts together, the sealed LMK first: it may be one ahead after a crash
-   * between the two writes; anything else means that one of them was rolled back. That, a broken log and a changed
-   * configuration throw SOFT_HSM_AUDIT.
+   * The sealed LMK and the log count the starts together. The sealed LMK is written before the start is logged, and
+   * again after: only a crash in between leaves it one ahead. Anything else means that one of them was rolled back.
+   * That, a broken log and a changed configuration throw SOFT_HSM_AUDIT.
    */
   async open(opened: OpenedLmk, file?: ConfigurationFile, predecessor?: Predecessor): Promise<void> {
     try {
@@ -65,18 +65,13 @@ export class Vault {
       const auditLog = await AuditLog.open(this.folder.auditLog, key, this.machine.now);
       this.#auditLog = auditLog;
       if (predecessor) auditLog.continueFrom(predecessor);
-      const logged = auditLog.head.bootCounter;
-      const sealed = predecessor ? logged : opened.sealedBootCounter;
-      if (sealed !== undefined && sealed !== logged && sealed !== logged + 1) {
-        throw new SoftHsmError(
-          'SOFT_HSM_AUDIT',
-          `the audit log ends in start ${logged}, the sealed LMK is of start ${sealed}: one was rolled back`,
-        );
-      }
-      if (sealed !== logged + 1) opened.seal(logged + 1);
+      else requireInStep(opened.sealedStart, auditLog.head.bootCounter);
+      const bootCounter = auditLog.head.bootCounter + 1;
+      opened.seal({ bootCounter, logged: false });
       const { id: lmkId, status: lmkStatus, checkValue: lmkCheckValue } = opened.lmk;
       const { checkpointKey } = auditLog;
       await auditLog.start({ event: 'boot', checkpointKey, firmware, lmkCheckValue, lmkId, lmkStatus });
+      opened.seal({ bootCounter, logged: true });
       this.machine.becomeOperational(opened.lmk, auditLog, dualControl);
       if (opened.oldLmk) this.machine.lmks.loadOld(opened.oldLmk, () => this.forgetOldLmk());
     } catch (error) {
@@ -152,6 +147,16 @@ export class Vault {
     this.#auditLog = undefined;
     await auditLog?.close().catch(() => {}); // it may be what has failed
   }
+}
+
+function requireInStep(sealed: Start | undefined, logged: number): void {
+  if (sealed === undefined) return;
+  const ahead = sealed.bootCounter - logged;
+  if (ahead === 0 || (ahead === 1 && !sealed.logged)) return;
+  throw new SoftHsmError(
+    'SOFT_HSM_AUDIT',
+    `the audit log ends in start ${logged}, the sealed LMK is of start ${sealed.bootCounter}: one was rolled back`,
+  );
 }
 
 function checkpointKeyOf(seed: Uint8Array) {

@@ -58,7 +58,7 @@ export function verifyOrder(
 ): VerifiedOrder {
   const { order, signatures } = readSignedOrder(value);
   const { hsm, officers, usedNonces, now } = context;
-  const bytes = orderBytes(order);
+  const bytes = signedBytes(order);
   const valid = signatures.filter((entry) => signedBy(officers, entry, bytes));
   const signers = [...new Set(valid.map(({ officer }) => officer))];
   if (signers.length < signaturesNeeded)
@@ -83,6 +83,14 @@ export function readOfficers(value: unknown): Officer[] {
     );
   if (!wellFormed) throw bad('officers: names and Ed25519 public keys in upper-case hex expected');
   return value.map(({ name, publicKey }: Officer) => ({ name, publicKey }));
+}
+
+function signedBytes(order: Order): Buffer {
+  try {
+    return orderBytes(order);
+  } catch {
+    throw bad('it has no canonical form');
+  }
 }
 
 function signedBy(

@@ -30,7 +30,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const a0: Command = {
   name: 'generate or derive a key',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const mode = fields.choice(['0', '1', 'A', 'B'], 'mode');
     readKeyType(fields);

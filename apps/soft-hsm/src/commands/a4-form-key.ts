@@ -21,7 +21,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const a4: Command = {
   name: 'form a key from components',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const count = fields.number(1, 'number of components');
     if (count < 2) throw new Refusal('03', `number of components: 2 to 9 expected, got ${count}`);

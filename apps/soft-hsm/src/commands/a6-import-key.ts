@@ -22,7 +22,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const a6: Command = {
   name: 'import a key',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     readKeyType(fields);
     const zmkBlock = readSBlock(fields, 'ZMK');

@@ -14,7 +14,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const a8: Command = {
   name: 'export a key',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     readKeyType(fields);
     const zmkBlock = readSBlock(fields, 'ZMK or TMK');

@@ -12,7 +12,7 @@ const mostBytes = 30_000;
 /** ZL: records of the audit log. `ZL` first sequence number[20N]. Answer: lines, each with its line feed; none at the end. */
 export const zl: Command = {
   name: 'fetch the audit log',
-  audited: false,
+  kind: 'status',
   prepare(fields) {
     const fromSeq = fields.number(seqDigits, 'sequence number');
     return async ({ hsm }) => {
@@ -29,7 +29,7 @@ export const zl: Command = {
  */
 export const zk: Command = {
   name: 'acknowledge the audit log',
-  audited: false,
+  kind: 'status',
   prepare(fields) {
     const upTo = fields.number(seqDigits, 'sequence number');
     return async ({ hsm }) => {

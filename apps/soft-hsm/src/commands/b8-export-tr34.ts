@@ -23,7 +23,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const b8: Command = {
   name: 'export a key by TR-34',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     fields.literal('0', 'TR-34 version', 'E0');
     readKeyType(fields);

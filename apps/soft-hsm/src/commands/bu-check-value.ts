@@ -12,7 +12,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const bu: Command = {
   name: 'key check value',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     fields.literal('FF', 'key type code', '04');
     fields.literal('F', 'key length flag', '05');

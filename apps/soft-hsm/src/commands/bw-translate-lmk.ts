@@ -15,7 +15,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const bw: Command = {
   name: 'translate a key to the new LMK',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     fields.literal('FF', 'key type code', '04');
     fields.literal('F', 'key length flag', '05');
@@ -48,7 +48,7 @@ export const bw: Command = {
 /** BS: forgets the old LMK. */
 export const bs: Command = {
   name: 'erase the old LMK',
-  audited: true,
+  kind: 'key',
   prepare: () => (scope) => {
     scope.hsm.lmks.forgetOld();
     return answer();

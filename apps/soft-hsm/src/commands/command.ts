@@ -6,8 +6,11 @@ import type { CommandScope } from './scope.ts';
 export interface Command {
   /** For people. */
   readonly name: string;
-  /** Whether it makes, uses or releases a key, and so has its record on disk before its answer leaves. */
-  readonly audited: boolean;
+  /**
+   * `status` tells about the HSM, in every state. `keyless` works without any key, but not in an HSM that has failed.
+   * `key` makes, uses or releases a key, in an open HSM only, and its record is on disk before its answer leaves.
+   */
+  readonly kind: 'status' | 'keyless' | 'key';
   /**
    * Reads all fields, without any key, and returns what carries the command out. Throws `Refusal`; so may the function
    * that it returns.

@@ -25,7 +25,7 @@ const mostBitsUnderTdesLmk = 2048;
  */
 export const ei: Command = {
   name: 'generate an RSA key pair',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const modeOfUse = modesByKeyType[fields.text(1, 'key type')];
     if (modeOfUse === undefined) throw new Refusal('05', 'key type: 0, 1 or 2 expected');

@@ -15,7 +15,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const eo: Command = {
   name: 'import a public key',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const encoding = fields.number(2, 'public key encoding');
     if (encoding < 1 || encoding > 3) throw new Refusal('03', 'public key encoding: 01, 02 or 03 expected');

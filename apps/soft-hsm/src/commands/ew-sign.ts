@@ -12,7 +12,7 @@ import { readSignatureScheme } from './signatures.ts';
  */
 export const ew: Command = {
   name: 'sign',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const { hash, algorithm } = readSignatureScheme(fields);
     const data = fields.bytes(fields.number(4, 'data length'), 'data');

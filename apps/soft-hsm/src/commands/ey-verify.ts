@@ -15,7 +15,7 @@ import { readSignatureScheme } from './signatures.ts';
  */
 export const ey: Command = {
   name: 'verify a signature',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const { hash, algorithm } = readSignatureScheme(fields);
     const signature = fields.bytes(fields.number(4, 'signature length'), 'signature');

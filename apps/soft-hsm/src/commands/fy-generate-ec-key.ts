@@ -13,7 +13,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const fy: Command = {
   name: 'generate an EC key pair',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     fields.literal('01', 'kind of key: elliptic curve', '05');
     const curve = curves[fields.text(2, 'curve')];

@@ -14,7 +14,7 @@ const hashes: Readonly<Record<string, string>> = {
 /** GM: the raw digest of data. `GM` hash[2N] length[5N] data. 05: hash. */
 export const gm: Command = {
   name: 'hash',
-  audited: false,
+  kind: 'keyless',
   prepare(fields) {
     const hash = hashes[fields.text(2, 'hash')];
     if (hash === undefined) throw new Refusal('05', 'hash: 01, 05, 06, 07 or 08 expected');

@@ -17,7 +17,7 @@ import { readLmkId } from './lmk-field.ts';
  */
 export const gw: Command = {
   name: 'DUKPT MAC',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const mode = fields.choice(['1', '2', '4', '5'], 'MAC mode', '02');
     fields.choice(['1'], 'MAC method', '03');

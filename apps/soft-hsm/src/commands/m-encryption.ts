@@ -30,7 +30,7 @@ import type { CommandScope } from './scope.ts';
 /** `M0` mode[2N] input format[1] output format[1] FFF key [KSN] [IV] length[4H] data [%LMK id] */
 export const m0: Command = {
   name: 'encrypt data',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const mode = readMode(fields);
     const [input, output] = readFormats(fields);
@@ -51,7 +51,7 @@ export const m0: Command = {
 /** `M2`, as M0. */
 export const m2: Command = {
   name: 'decrypt data',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const mode = readMode(fields);
     const [input, output] = readFormats(fields);
@@ -72,7 +72,7 @@ export const m2: Command = {
 /** `M4` source mode[2N] destination mode[2N] formats[2] FFF source key [KSN] FFF destination key [KSN] [IVs] data */
 export const m4: Command = {
   name: 'translate data',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const [sourceMode, destinationMode] = [readMode(fields), readMode(fields)];
     const [input, output] = readFormats(fields);

@@ -26,7 +26,7 @@ import type { CommandScope } from './scope.ts';
 /** `M6` fields [%LMK id]. Answer: the MAC, or in modes 1 and 2 the IV of the next command. */
 export const m6: Command = {
   name: 'generate a MAC',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const message = readMessage(fields);
     const lmkId = readLmkId(fields);
@@ -37,7 +37,7 @@ export const m6: Command = {
 /** `M8` fields MAC [%LMK id]. 01: the MAC does not verify. Answer: nothing, or in modes 1 and 2 the next IV. */
 export const m8: Command = {
   name: 'verify a MAC',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     const message = readMessage(fields);
     const mac = message.last ? fields.hex(message.macDigits, 'MAC') : undefined;

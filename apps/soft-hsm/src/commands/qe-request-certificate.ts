@@ -17,7 +17,7 @@ import { readSignatureAlgorithm } from './signatures.ts';
  */
 export const qe: Command = {
   name: 'request a certificate',
-  audited: true,
+  kind: 'key',
   prepare(fields) {
     fields.literal('00', 'output: PEM');
     const algorithm = readSignatureAlgorithm(fields);

@@ -7,7 +7,7 @@ import { readLmkId } from './lmk-field.ts';
 /** NC: the check value of an LMK, 16 hex of which 6 are used, and the firmware number. */
 export const nc: Command = {
   name: 'diagnostics',
-  audited: false,
+  kind: 'status',
   prepare(fields) {
     const lmkId = readLmkId(fields);
     return ({ hsm }) => answer(hsm.lmks.get(lmkId).checkValue.padEnd(16, '0'), firmware);
@@ -17,7 +17,7 @@ export const nc: Command = {
 /** NO: mode 00, buffer, link and sockets; mode 01, whether the PCI HSM settings are all compliant (they are not). */
 export const no: Command = {
   name: 'status',
-  audited: false,
+  kind: 'status',
   prepare(fields) {
     const mode = fields.hex(2, 'mode');
     if (mode !== '00' && mode !== '01') throw new Refusal('15', 'mode: 00 or 01 expected');
@@ -30,7 +30,7 @@ export const no: Command = {
 /** N0: random bytes. 01 for a length other than 1 to 256. */
 export const n0: Command = {
   name: 'random',
-  audited: false,
+  kind: 'keyless',
   prepare(fields) {
     const length = fields.number(3, 'length');
     if (length < 1 || length > 256) throw new Refusal('01', `length: 1 to 256 expected, got ${length}`);
@@ -41,7 +41,7 @@ export const n0: Command = {
 /** B2: the data come back. */
 export const b2: Command = {
   name: 'echo',
-  audited: false,
+  kind: 'keyless',
   prepare(fields) {
     const data = fields.bytes(fields.hexNumber(4, 'length'), 'data');
     return () => answer(data);
@@ -51,7 +51,7 @@ export const b2: Command = {
 /** JK: what a monitor wants to know at once. */
 export const jk: Command = {
   name: 'instantaneous status',
-  audited: false,
+  kind: 'status',
   prepare: () => (scope) => {
     const { lmks, now, tlsPort, hosts, tampering, dualControl } = scope.hsm;
     const count = (loaded: readonly Lmk[]) => String(loaded.length).padStart(2, '0');
@@ -89,7 +89,7 @@ function lmkStatus({ id, algorithm, status, comment }: Lmk, activities: number):
 /** ZC, an extension: how many operations have released a key since this HSM was set up, 20 digits. Never lower. */
 export const zc: Command = {
   name: 'operation counter',
-  audited: false,
+  kind: 'status',
   prepare:
     () =>
     ({ hsm }) =>

@@ -15,6 +15,7 @@ import {
   parseSealedLmk,
   type SealedBy,
   type SealedLmk,
+  type SealedLmkLabel,
   saltBytes,
   sealingKeyFromPassphrase,
   sealLmk,
@@ -25,6 +26,9 @@ import { loadTestLmk, testLmkKeys } from './test-lmks.ts';
 /** Id of the live LMK. */
 const liveLmkId = '00';
 
+/** A start of the HSM, as the sealed LMK knows it. */
+export type Start = Pick<SealedLmkLabel, 'bootCounter' | 'logged'>;
+
 /** The LMK of this start, and what the start still has to write. */
 export interface OpenedLmk {
   lmk: Lmk;
@@ -32,10 +36,10 @@ export interface OpenedLmk {
   oldLmk: Lmk | undefined;
   /** For keys to be derived from it until `close`. */
   secrets: LmkSecrets;
-  /** Number of the start that the sealed LMK was last written for; `undefined` with a test LMK, which is not sealed. */
-  sealedBootCounter: number | undefined;
-  /** Writes the sealed LMK for this start. */
-  seal(bootCounter: number): void;
+  /** The start that the sealed LMK was last written for; `undefined` with a test LMK, which is not sealed. */
+  sealedStart: Start | undefined;
+  /** Writes the sealed LMK for a start. */
+  seal(start: Start): void;
   /** Wipes the secrets and the sealing key; the loaded LMKs stay. */
   close(): void;
 }
@@ -58,7 +62,7 @@ export function openTestLmk(algorithm: keyof typeof testLmkKeys, folder: StateFo
     lmk: loadTestLmk(algorithm),
     oldLmk: loadTestLmk(algorithm),
     secrets: { lmk: key, seed: deriveKey(key, 'seed of a test LMK') },
-    sealedBootCounter: undefined,
+    sealedStart: undefined,
     seal() {},
     close() {},
   };
@@ -103,9 +107,9 @@ export function openLiveLmk(
     secrets,
     lmk: loadAesLmk(secrets.lmk, { id, status: 'live', comment: '' }),
     oldLmk: openOldLmk(folder, sealingKey),
-    sealedBootCounter: sealed?.bootCounter ?? 0,
-    seal(bootCounter) {
-      const label = { lmkId: id, status: 'live', checkValue, bootCounter } as const;
+    sealedStart: sealed ?? { bootCounter: 0, logged: true },
+    seal({ bootCounter, logged }) {
+      const label = { lmkId: id, status: 'live', checkValue, bootCounter, logged } as const;
       const file = sealLmk(secrets, label, by, sealingKey, random(nonceBytes));
       writeFileAtomically(folder.sealedLmk, formatSealedLmk(file));
     },

@@ -16,7 +16,13 @@ const sealingKey = Buffer.alloc(32, 0x11);
 const seed = Buffer.alloc(32, 0x44);
 const salt = Buffer.alloc(16, 0x22);
 const by: SealedBy = { passphrase: { salt: '22'.repeat(16) } };
-const label: SealedLmkLabel = { lmkId: '00', status: 'live', checkValue: '9D04A0', bootCounter: 7 };
+const label: SealedLmkLabel = {
+  lmkId: '00',
+  status: 'live',
+  checkValue: '9D04A0',
+  bootCounter: 7,
+  logged: true,
+};
 const file = sealLmk({ lmk, seed }, label, by, sealingKey, Buffer.alloc(12, 0x33));
 
 const codeOf = (action: () => unknown) => {
@@ -48,6 +54,7 @@ describe('sealed LMK', () => {
     ['status', { status: 'test' }],
     ['check value', { checkValue: '9D04A1' }],
     ['boot counter', { bootCounter: 6 }],
+    ['mark that its start is logged', { logged: false }],
     ['nonce', { nonce: '34'.repeat(12) }],
   ])('does not open with another %s', (_, change) => {
     expect(codeOf(() => unsealLmk({ ...file, ...change }, sealingKey))).toBe('SOFT_HSM_SEAL');
@@ -68,6 +75,7 @@ describe('sealed LMK', () => {
     ['an LMK id beyond 19', { lmkId: '20' }],
     ['another status', { status: 'LIVE' }],
     ['a short check value', { checkValue: '9D04' }],
+    ['a mark that is none', { logged: 1 }],
     ['a boot counter that is no number', { bootCounter: '7' }],
     ['a short salt', { by: { passphrase: { salt: '22' } } }],
     ['a short set id', { by: { shares: { setId: '22' } } }],

@@ -23,8 +23,10 @@ export interface SealedLmkLabel {
   status: LmkStatus;
   /** 6 hex digits. */
   checkValue: string;
-  /** How often this HSM was started; the audit log must agree. */
+  /** Number of the last start of this HSM; the audit log must agree. */
   bootCounter: number;
+  /** Whether that start is in the audit log already: the sealed LMK is written before and after. */
+  logged: boolean;
 }
 
 /** What the sealing key comes from: one passphrase, or a set of shares. Bytes as upper-case hex. */
@@ -121,6 +123,7 @@ export function parseSealedLmk(contents: string): SealedLmk {
     (file.status !== 'live' && file.status !== 'test') ||
     !hexOf(file.checkValue, 3) ||
     !Number.isSafeInteger(file.bootCounter) ||
+    typeof file.logged !== 'boolean' ||
     !isSealedBy(file.by) ||
     !hexOf(file.nonce, nonceBytes) ||
     !hexOf(file.sealed, lmkBytes + seedBytes + tagBytes)
@@ -142,12 +145,17 @@ function hexOf(value: unknown, bytes: number): boolean {
   return typeof value === 'string' && new RegExp(`^[0-9A-F]{${2 * bytes}}$`).test(value);
 }
 
-/** file version[1] LMK id[2] status[1, L or T] check value[6] boot counter[8] */
-function associatedData({ lmkId, status, checkValue, bootCounter }: SealedLmkLabel): Buffer {
+/** file version[1] LMK id[2] status[1, L or T] check value[6] boot counter[8] logged[1] */
+function associatedData({ lmkId, status, checkValue, bootCounter, logged }: SealedLmkLabel): Buffer {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(bootCounter));
   const text = `${lmkId}${status === 'live' ? 'L' : 'T'}${checkValue}`;
-  return Buffer.concat([Uint8Array.of(fileVersion), Buffer.from(text, 'latin1'), counter]);
+  return Buffer.concat([
+    Uint8Array.of(fileVersion),
+    Buffer.from(text, 'latin1'),
+    counter,
+    Uint8Array.of(logged ? 1 : 0),
+  ]);
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,0 +1,52 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { AuditLog } from './audit-log.ts';
+import { parseRecord } from './audit-record.ts';
+import { checkpointKeyFromSeed } from './checkpoint.ts';
+import { readRecords } from './read.ts';
+
+const key = checkpointKeyFromSeed(Buffer.alloc(32, 0x01));
+const now = () => new Date('2026-11-24T12:00:00Z');
+
+async function logOf(count: number): Promise<string> {
+  const path = join(mkdtempSync(join(tmpdir(), 'read-')), 'audit.log');
+  const log = await AuditLog.open(path, key, now);
+  const command = (n: number) =>
+    log.append({
+      event: 'command',
+      client: 'local',
+      command: 'A0',
+      keysIn: [],
+      keysOut: ['x'.repeat(n % 300)],
+      result: '00',
+    });
+  await Promise.all(Array.from({ length: count }, (_, n) => command(n)));
+  await log.abandon();
+  return path;
+}
+
+test('every record is found by its number, and all after it as far as there is room', async () => {
+  const path = await logOf(250);
+  for (let seq = 1; seq <= 250; seq += 1) {
+    const [first] = await readRecords(path, seq, 1000);
+    expect(parseRecord(first!)?.seq).toBe(seq);
+  }
+  const all = await readRecords(path, 0, 1_000_000);
+  expect(all.map((line) => parseRecord(line)!.seq)).toEqual(Array.from({ length: 250 }, (_, n) => n + 1));
+  expect((await readRecords(path, 100, 2000)).length).toBeLessThan(15);
+});
+
+test('beyond the end there is nothing, nor in an empty log', async () => {
+  const path = await logOf(3);
+  expect(await readRecords(path, 4, 1000)).toEqual([]);
+  writeFileSync(path, '');
+  expect(await readRecords(path, 0, 1000)).toEqual([]);
+});
+
+test('a record that is being written is left out', async () => {
+  const path = await logOf(3);
+  writeFileSync(path, readFileSync(path).subarray(0, -10));
+  expect(await readRecords(path, 0, 10_000)).toHaveLength(2);
+});
