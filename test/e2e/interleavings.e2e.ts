@@ -74,6 +74,21 @@ describe('acts that meet in the middle of a load', () => {
     expect(await found()).toEqual([]);
   }, 90_000);
 
+  test('a BDK is frozen after KSNs of it were reserved: nothing is derived any more, the KSNs are burned', async () => {
+    await restart(`ksn.reserve:after=${DELAY}`);
+    const load = await request();
+    await becomes(load, 'KSN_RESERVED');
+    const [bdk] = await stack.api.get<Bdk[]>('/bdks');
+    await stack.api.post(`/bdks/${bdk!.id}/freeze`, { reason: 'suspicion' });
+    await becomes(load, 'CANCELLED');
+    await stack.api.post(`/bdks/${bdk!.id}/release`, { reason: 'cleared' });
+    const { rows } = await database.query<{ times: object }>('select times from attempt where load_id = $1', [
+      load.id,
+    ]);
+    expect(Object.keys(rows[0]!.times)).not.toContain('DERIVING');
+    expect(await found()).toEqual([]);
+  }, 90_000);
+
   test('a BDK is frozen while SENT is committed: the answer to the freeze comes after the last send (I9)', async () => {
     await restart(`sent.commit:before=${DELAY}`);
     const load = await request();

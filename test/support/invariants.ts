@@ -170,7 +170,7 @@ const rules: Record<string, Rule> = {
       .map(({ id, type }) => `event ${id}, ${type}`);
   },
 
-  'I9: nothing of a frozen BDK is sent': ({ events, keys }) => {
+  'I9: nothing of a frozen BDK is reserved or sent': ({ events, keys }) => {
     const bdksOf = group(keys, (key) => key.attemptId);
     const frozen = new Set<unknown>();
     const found: string[] = [];
@@ -178,7 +178,7 @@ const rules: Record<string, Rule> = {
       if (type === 'bdk.frozen') frozen.add(body['id']);
       else if (type === 'bdk.released') frozen.delete(body['id']);
       else if (
-        type === 'attempt.sent' &&
+        (type === 'attempt.ksn_reserved' || type === 'attempt.sent') &&
         (bdksOf.get(attemptId as string) ?? []).some((k) => frozen.has(k.bdkId))
       ) {
         found.push(`attempt ${attemptId}`);

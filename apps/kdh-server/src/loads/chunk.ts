@@ -17,6 +17,8 @@ export interface ChunkAttempt {
   slots: ProfileSlot[];
   terminalNonce: Buffer | null;
   krdCertificate: Buffer | null;
+  /** One of the BDKs that KSNs are reserved of must not be derived from any more. */
+  frozenBdk: boolean;
   /** Confirmed KBPKs of the terminal by slot. */
   kbpks: Record<string, { keyBlock: LmkKeyBlock; kcv: string }>;
 }
@@ -44,6 +46,8 @@ export async function readChunk(
        t.bound_kdh_fingerprint is not null as bound, p.slots, a.terminal_nonce as "terminalNonce",
        (select c.certificate from terminal_certificate c
          where c.terminal_id = t.id and c.purpose = 'ENCRYPTION' and c.revoked_at is null) as "krdCertificate",
+       exists (select 1 from attempt_key k join bdk b on b.id = k.bdk_id
+         where k.attempt_id = a.id and b.state <> 'ACTIVE') as "frozenBdk",
        coalesce((select jsonb_object_agg(k.slot, jsonb_build_object('keyBlock', k.key_block, 'kcv', k.kcv))
          from terminal_kbpk k
          where k.terminal_id = t.id and k.confirmed_at is not null and k.retired_at is null), '{}') as kbpks

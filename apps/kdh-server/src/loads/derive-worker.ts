@@ -147,11 +147,14 @@ export class DeriveWorker implements OnApplicationBootstrap {
         (a) => a.state !== 'APPROVED' || (a.kind === 'KBPK' && a.terminalState === 'ACTIVE'),
       );
       const moves = attempts.map(
-        (a): Move => ({
-          steps: [transition(attemptOf(a), 'derive')],
-          actor: this.actor,
-          body: { hsm: this.hsm.name },
-        }),
+        (a): Move =>
+          a.frozenBdk
+            ? ending(attemptOf(a), 'cancel', this.actor, 'BDK_FROZEN')
+            : {
+                steps: [transition(attemptOf(a), 'derive')],
+                actor: this.actor,
+                body: { hsm: this.hsm.name },
+              },
       );
       const moved = await applyMoves(sql, moves);
       if (moved.size > 0) sql.commitsAs('derive.intent');
@@ -163,7 +166,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
       );
       return attempts
         .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]) }))
-        .filter((a) => moved.has(a.id));
+        .filter((a) => moved.has(a.id) && !a.frozenBdk);
     });
   }
 
