@@ -1,0 +1,181 @@
+/** A rule of kdh-server broken on purpose, and the test that must notice. */
+export interface Break {
+  /** The rule, as the break leaves it. */
+  rule: string;
+  file: string;
+  /** Pieces of the source, each there exactly once, and what comes in their place. */
+  edits: [find: string, replace: string][];
+  test: {
+    file: string;
+    /** As `jest -t` takes it. */
+    name: string;
+    /** It runs kdh-server from dist. */
+    needsBuild?: true;
+  };
+}
+
+const server = 'apps/kdh-server/src';
+const matrix = (name: string): Break['test'] => ({
+  file: 'test/e2e/crash-matrix-postgres.e2e.ts',
+  name,
+  needsBuild: true,
+});
+const interleaving = (name: string): Break['test'] => ({
+  file: 'test/e2e/interleavings.e2e.ts',
+  name,
+  needsBuild: true,
+});
+
+export const breaks: Break[] = [
+  {
+    rule: 'a KSN that was handed out is not kept',
+    file: `${server}/keys/ksn-allocator.ts`,
+    edits: [
+      ["await sql.query('update bdk set next_device = next_device + $2 where id = $1', [id, count]);", ''],
+    ],
+    test: matrix('ksn.reserve, after'),
+  },
+  {
+    rule: 'the HSM is asked before the intent is committed',
+    file: `${server}/loads/derive-worker.ts`,
+    edits: [
+      [
+        'const attempts = await this.intend(ids);',
+        `const early = await readChunk(this.database, ids);
+    const held = groupRows(await readReservedKeys(this.database, ids), (key) => key.attemptId);
+    await Promise.all(
+      early.map((attempt) => failpoint('hsm.request', () => this.wrap(attempt, held.get(attempt.id) ?? []))),
+    );
+    const attempts = await this.intend(ids);`,
+      ],
+    ],
+    test: matrix('hsm.request, after'),
+  },
+  {
+    rule: 'bytes leave before SENT is committed',
+    file: `${server}/loads/dispatcher.ts`,
+    edits: [
+      [
+        `return items.map(({ attemptId, session }, index) =>
+        moved.has(attemptId) && moves[index]?.sentEpoch !== undefined
+          ? messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session)
+          : undefined,
+      );`,
+        `for (const [index, { attemptId, session }] of items.entries()) {
+        if (moved.has(attemptId) && moves[index]?.sentEpoch !== undefined) {
+          session.send(messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session));
+        }
+      }
+      return items.map(() => undefined);`,
+      ],
+    ],
+    test: matrix('sent.commit, before'),
+  },
+  {
+    rule: 'LOAD_ACK leaves before the result is committed',
+    file: `${server}/sessions/sessions.gateway.ts`,
+    edits: [
+      [
+        'const { verdict, ack } = await this.results.record(live, result);',
+        `connection.send({ t: 'LOAD_ACK', b: { attempt: result.attempt, verdict: 'ACCEPTED' } }, id);
+    const { verdict, ack } = await this.results.record(live, result);`,
+      ],
+    ],
+    test: matrix('confirm.commit, before'),
+  },
+  {
+    rule: 'what is sent is not checked again when it is sent',
+    file: `${server}/loads/dispatcher.ts`,
+    edits: [
+      [
+        'const decision = mayDispatch({ ...row, sessionEpoch: session.epoch });',
+        `const { frozenBdk: _, ...others } = row;
+        const decision = mayDispatch({ ...others, frozenBdk: false, sessionEpoch: session.epoch });`,
+      ],
+    ],
+    test: interleaving('a BDK is frozen while a load waits'),
+  },
+  {
+    rule: 'a freeze does not wait for a send that is being committed',
+    file: `${server}/loads/dispatcher.ts`,
+    edits: [['order by b.id for share', 'order by b.id']],
+    test: interleaving('a BDK is frozen while SENT is committed'),
+  },
+  {
+    rule: 'blocks are stored by state alone, not by version',
+    file: `${server}/loads/attempt-store.ts`,
+    edits: [[' and a.version = m.from_version', '']],
+    test: interleaving('the HSM answers a worker after another has derived again'),
+  },
+  {
+    rule: 'any session of a terminal may send, not only the newest',
+    file: `${server}/loads/dispatch-rules.ts`,
+    edits: [['if (check.currentEpoch !== check.sessionEpoch) return { send: false };', '']],
+    test: { file: `${server}/loads/dispatch-rules.spec.ts`, name: 'a newer session exists' },
+  },
+  {
+    rule: 'a closed connection removes whatever session its terminal has',
+    file: `${server}/sessions/session-registry.ts`,
+    edits: [['if (current?.epoch !== session.epoch) return false;', '']],
+    test: {
+      file: `${server}/sessions/session-registry.spec.ts`,
+      name: 'a close that comes late does not remove',
+    },
+  },
+  {
+    rule: 'CONFIRMED without a look at the KCV',
+    file: `${server}/loads/result.ts`,
+    edits: [
+      ["if (!sameCheckValue(slot.kcv, key.kcv)) return { kind: 'differ', reasonCode: 'KCV_MISMATCH' };", ''],
+    ],
+    test: { file: `${server}/loads/result.spec.ts`, name: 'KCV' },
+  },
+  {
+    rule: 'once wrapped, an attempt may derive again',
+    file: `${server}/loads/attempt.ts`,
+    edits: [["on: { release: 'DISPATCHABLE',", "on: { derive: 'DERIVING', release: 'DISPATCHABLE',"]],
+    test: { file: `${server}/loads/attempt.spec.ts`, name: 'rule \\(c\\)' },
+  },
+  {
+    rule: 'a late result revives an attempt that has expired',
+    file: `${server}/loads/attempt.ts`,
+    edits: [
+      [
+        "EXPIRED: { owner: 'none', deadlineSeconds: null, on: {} },",
+        "EXPIRED: { owner: 'none', deadlineSeconds: null, on: { receiveResult: 'RESULT_RECEIVED' } },",
+      ],
+    ],
+    test: { file: `${server}/loads/attempt.spec.ts`, name: 'rule \\(e\\)' },
+  },
+  {
+    rule: 'a second derivation has the version of the first',
+    file: `${server}/loads/attempt.ts`,
+    edits: [
+      ['version: attempt.version + 1,', "version: attempt.version + (attempt.state === 'DERIVING' ? 0 : 1),"],
+    ],
+    test: { file: `${server}/loads/attempt.spec.ts`, name: 'a second derivation' },
+  },
+  {
+    rule: 'key blocks of attempts that have ended are kept',
+    file: `${server}/loads/attempt-store.ts`,
+    edits: [['set key_block = null, burned', 'set burned']],
+    test: { file: 'test/e2e/load.e2e.ts', name: 'every terminal holds', needsBuild: true },
+  },
+  {
+    rule: 'results count whoever signed them',
+    file: `${server}/sessions/sessions.gateway.ts`,
+    edits: [
+      [
+        "if (!verify('sha256', signed, live.signingKey, Buffer.from(result.signature, 'base64'))) {",
+        "if (!verify('sha256', signed, live.signingKey, Buffer.from(result.signature, 'base64')) && !live) {",
+      ],
+    ],
+    test: { file: 'test/e2e/refusals.e2e.ts', name: 'wrong-signature is refused', needsBuild: true },
+  },
+  {
+    rule: 'a database that forgets commits is good enough',
+    file: `${server}/database/boot-checks.ts`,
+    edits: [["synchronous_commit: (value) => value !== 'off',", 'synchronous_commit: () => true,']],
+    test: { file: 'test/e2e/database.e2e.ts', name: 'a database that may forget' },
+  },
+];
