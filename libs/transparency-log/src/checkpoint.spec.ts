@@ -93,6 +93,7 @@ describe('note text, C2SP tlog-checkpoint', () => {
     ['a\n1\n', 'no root'],
     [`\n1\n${base64}\n`, 'no origin'],
     [`a\n1\n${base64}`, 'no line feed at the end'],
+    [`a\n1\n${base64}\none`, 'no line feed after an extension line'],
     [`a\n1\n${base64}\n\n`, 'an empty extension line'],
     [`a\n1\n${base64}\none\n\ntwo\n`, 'an empty line between extensions'],
     ['a\n1\n!!!!\n', 'no base64'],
@@ -174,6 +175,13 @@ describe('openCheckpoint', () => {
     const plain = localSigner('witness.example/plain', 'ed25519', ed25519Key(5));
     const note = addSignatures(signed, [await signText(parseNote(signed).text, plain)]);
     expect(refusalOf(note, { quorum: 1, witnesses: [plain.key] })).toBe('TLOG_WITNESS_QUORUM');
+  });
+
+  test('a log that signs like a witness is not its own witness', async () => {
+    const note = addSignatures(signed, [await cosignCheckpoint(signed, witness1, 1n)]);
+    const logKeys = [witness1.key];
+    expect(refusalOf(note, { logKeys, witnesses: [witness2.key], quorum: 0 })).toBe('opens');
+    expect(refusalOf(note, { logKeys, witnesses: [witness2.key], quorum: 1 })).toBe('TLOG_WITNESS_QUORUM');
   });
 
   test('cosigned, but not signed by its log', async () => {

@@ -67,7 +67,7 @@ export function verifyConsistency({ size1, size2, root1, root2, proof }: Consist
   }
   // Here `node` is the last complete subtree of the older tree; 0 means that it is the whole of it.
   const [seed, ...path] = node === 0n ? [root1, ...proof] : proof;
-  if (seed === undefined || (node === 0n && path.length === 0)) throw fork(size1, size2);
+  if (seed === undefined) throw fork(size1, size2);
   let older = seed;
   let newer = seed;
   for (const hash of path) {

@@ -30,6 +30,7 @@ test('an entry has at most 65,535 bytes, a bundle 1 to 256 entries', () => {
   expect(() => formatEntryBundle(Array.from({ length: 257 }, () => utf8('')))).toThrow(hostile);
   expect(() => parseEntryBundle(new Uint8Array(0))).toThrow(hostile);
   expect(() => parseEntryBundle(new Uint8Array(514))).toThrow(hostile);
+  expect(() => parseEntryBundle(new Uint8Array(100_000_000))).toThrow(hostile); // without a list of 50 million
 });
 
 test('cut anywhere but between two entries, a bundle is refused', () => {

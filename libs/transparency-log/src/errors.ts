@@ -2,7 +2,7 @@
 export const transparencyLogErrors = {
   TLOG_MALFORMED: 'bytes or text are not of their form',
   TLOG_HOSTILE_SIZE: 'a number, a count or a length is none that a log can have',
-  TLOG_NOT_CANONICAL: 'JSON that is not, or has no, canonical form',
+  TLOG_NOT_CANONICAL: 'JSON that has no canonical form, or is not in it',
   TLOG_WRONG_ORIGIN: 'a checkpoint of another log',
   TLOG_UNSIGNED: 'no signature of a trusted key',
   TLOG_BAD_SIGNATURE: 'a signature of a trusted key that does not verify',

@@ -17,10 +17,9 @@ export function requireSize(value: bigint, what: string): void {
 /** A decimal number without leading zeros, as in checkpoints and receipts; read as text, so no digit is lost. */
 export function parseDecimal(text: string, what: string): bigint {
   if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text)) {
-    const came = `${text.length} characters that are not`;
     throw new TransparencyLogError(
       'TLOG_HOSTILE_SIZE',
-      `${what}: expected 0 to 2^63 - 1, decimal, without leading zeros, got ${came}`,
+      `${what}: expected 0 to 2^63 - 1, decimal, without leading zeros, got ${text.length} characters`,
     );
   }
   const value = BigInt(text);

@@ -287,7 +287,7 @@ describe('rules', () => {
 
   test('what is wrong with the history itself comes first, and the rules see nothing after it', () => {
     const seen: bigint[] = [];
-    const rules = [approvalRule(), { entry: (_: Uint8Array, index: bigint) => seen.push(index), end() {} }];
+    const rules = [{ entry: (_: Uint8Array, index: bigint) => seen.push(index), end() {} }, approvalRule()];
     const checkpoint = new SampleLog('a', events).checkpoint();
     const said = verdict(events.with(1, utf8('not even JSON')), events.map(leafHash), checkpoint, { rules });
     expect(said).toMatch(/^TLOG_ENTRY_ALTERED: the entry at 1 /);

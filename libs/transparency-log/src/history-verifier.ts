@@ -99,26 +99,22 @@ export class HistoryVerifier {
       if (at === undefined) return;
       throw refusal('TLOG_ROOT_MISMATCH', `the entries are whole, but leaf hash ${at} is not of its entry`);
     }
+    const lack = size - came;
     if (published !== size || !this.#hashes.hasRoot(root)) {
       // The leaf hashes prove nothing, so which entry is wrong cannot be told.
-      if (came < size && published < size) {
+      if (lack > 0n && published < size) {
         if (this.#continuesPrevious()) throw tailCut(came, size);
         const before = this.#previous!.size;
-        throw refusal(
-          'TLOG_ENTRY_MISSING',
-          `${size - came} entries are missing, one or more before ${before}`,
-        );
+        throw refusal('TLOG_ENTRY_MISSING', `${lack} entries are missing, one or more before ${before}`);
       }
-      if (came > size && published > size) {
+      if (lack < 0n && published > size) {
         throw refusal('TLOG_ENTRY_INSERTED', `expected ${size} entries, the history goes on after them`);
       }
       throw refusal('TLOG_ROOT_MISMATCH', `the history has another root than the checkpoint of size ${size}`);
     }
     if (came === at) throw tailCut(came, size);
-    if (came < size)
-      throw refusal('TLOG_ENTRY_MISSING', `${size - came} entries are missing, the first at ${at}`);
-    if (came > size)
-      throw refusal('TLOG_ENTRY_INSERTED', `${came - size} entries too many, the first at ${at}`);
+    if (lack > 0n) throw refusal('TLOG_ENTRY_MISSING', `${lack} entries are missing, the first at ${at}`);
+    if (lack < 0n) throw refusal('TLOG_ENTRY_INSERTED', `${-lack} entries too many, the first at ${at}`);
     throw refusal('TLOG_ENTRY_ALTERED', `the entry at ${at} is not the one that the log holds there`);
   }
 

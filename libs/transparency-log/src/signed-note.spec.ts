@@ -205,6 +205,13 @@ describe('the form, C2SP signed-note, "Format"', () => {
     expect(() => parseNote(utf8(note))).toThrow(malformed);
   });
 
+  test('signature lines by themselves, as a witness answers with them', () => {
+    expect(parseSignatureLines(line + line)).toHaveLength(2);
+    for (const lines of ['', '\n', line.trimEnd(), line + line.trimEnd(), `\n${line}`, `${line}\n`]) {
+      expect(() => parseSignatureLines(lines)).toThrow(malformed);
+    }
+  });
+
   test('UTF-8 and nothing else; a byte order mark is text like any other', () => {
     expect(() => parseNote(Buffer.concat([Uint8Array.of(0xff), sample]))).toThrow(malformed);
     expect(() => parseNote(Buffer.concat([Uint8Array.of(0xed, 0xa0, 0x80), sample]))).toThrow(malformed);

@@ -1,6 +1,6 @@
 import { emptyRoot, nodeHash } from './merkle-hash.ts';
 
-/** The entries from `start` up to, not including, `end`. */
+/** The entries of a subtree of a log: from `start` up to, not including, `end`. */
 export interface EntryRange {
   readonly start: bigint;
   readonly end: bigint;
@@ -15,20 +15,18 @@ export interface Subtree {
 /** Looks up the hash of a complete subtree, 32 bytes: see `subtreeHashFromTiles`. */
 export type SubtreeHash = (subtree: Subtree) => Uint8Array;
 
-/** The fewest complete subtrees that cover a range, from left to right. */
+/** The complete subtrees, the largest first, that make up a subtree of a log; RFC 9162, 2.1.1 splits it so. */
 export function completeSubtrees({ start, end }: EntryRange): Subtree[] {
   const subtrees: Subtree[] = [];
   for (let at = start; at < end; ) {
-    // As large as fits before the end, and not larger than what its start is a multiple of.
-    const fitting = bitLength(end - at) - 1;
-    const level = at === 0n ? fitting : Math.min(fitting, bitLength(at & -at) - 1);
+    const level = bitLength(end - at) - 1;
     subtrees.push({ level, index: at >> BigInt(level) });
     at += 1n << BigInt(level);
   }
   return subtrees;
 }
 
-/** MTH of one or more entries that form a subtree of a log: RFC 9162, 2.1.1. */
+/** MTH of a subtree with one or more entries: RFC 9162, 2.1.1. */
 export function rangeHash(range: EntryRange, subtreeHash: SubtreeHash): Uint8Array {
   return foldSubtrees(completeSubtrees(range).map(subtreeHash));
 }
