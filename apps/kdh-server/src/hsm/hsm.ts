@@ -16,7 +16,7 @@ export async function openHsm(config: Config): Promise<Hsm> {
     expectedLmkCheckValue: config.KDH_HSM_LMK_CHECK_VALUE,
     logger: ({ level, ...entry }: HsmLogEntry) => {
       if (level === 'warn') logger.warn(entry);
-      else if (level === 'info') logger.log(entry);
+      else logger.log(entry);
     },
   });
 }

@@ -12,8 +12,8 @@ export type HsmLogEntry =
   | { level: 'warn'; event: 'hsm.disconnected'; endpoint: string; reason: string }
   | { level: 'warn'; event: 'hsm.circuit-open'; endpoint: string; reason: string; retryInMs: number }
   | {
-      level: 'debug' | 'warn';
-      event: 'hsm.command';
+      level: 'warn';
+      event: 'hsm.command-failed';
       endpoint: string;
       command: string;
       header: string;

@@ -447,7 +447,7 @@ describe('close', () => {
 });
 
 describe('log', () => {
-  test('command, header, lengths, result and fingerprints; never a key field', async () => {
+  test('of a failure: command, header, lengths, result and fingerprints; never a key field', async () => {
     await scripted({ BU: ({ answer }) => answer('A4'), A0: ({ answer }) => answer('00', a1) });
     const entries: HsmLogEntry[] = [];
     const hsm = await connect({ logger: (entry) => entries.push(entry) });
@@ -456,7 +456,7 @@ describe('log', () => {
     expect(entries).toContainEqual(
       expect.objectContaining({
         level: 'warn',
-        event: 'hsm.command',
+        event: 'hsm.command-failed',
         command: 'BU',
         result: 'A4',
         requestBytes: 110,
@@ -466,6 +466,7 @@ describe('log', () => {
     expect(entries).toContainEqual(
       expect.objectContaining({ event: 'hsm.connected', pciHsmCompliant: true }),
     );
+    expect(entries).not.toContainEqual(expect.objectContaining({ command: 'A0' }));
     const text = JSON.stringify(entries);
     for (const secret of [key, keyBlock]) expect(text).not.toContain(secret.slice(17, 33));
   });

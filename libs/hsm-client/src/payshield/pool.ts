@@ -136,23 +136,28 @@ export class Pool {
   }
 
   #resolve(call: Call, result: unknown): void {
-    this.#settle(call, '00');
+    this.#settle(call);
     call.resolve(result);
   }
 
   #reject(call: Call, error: HsmError): void {
-    this.#settle(call, error.answer ?? error.code);
+    this.#settle(call);
+    this.#logFailure(call, error.answer ?? error.code);
     call.reject(error);
   }
 
-  #settle(call: Call, result: string): void {
+  #settle(call: Call): void {
     clearTimeout(call.deadline);
     this.#waiting.delete(call);
+  }
+
+  /** What was carried out is in the HSM's own log; thousands a second would drown ours. */
+  #logFailure(call: Call, result: string): void {
     const { underWay, command } = call;
     if (this.#options.log === undefined || underWay === undefined) return;
     this.#options.log({
-      level: result === '00' ? 'debug' : 'warn',
-      event: 'hsm.command',
+      level: 'warn',
+      event: 'hsm.command-failed',
       endpoint: formatEndpoint(underWay.link.hsm.endpoint),
       command: command.code,
       header: underWay.header,
