@@ -76,7 +76,7 @@ export interface Decision {
 export const model = 'OpenKDH simulator';
 const nonceBytes = 16;
 /** Results kept for QUERY. One without LOAD_ACK is the last to go. */
-const keptResults = 16;
+const keptResults = 4;
 
 /** The first message of a connection. `nonceD`: 16 bytes. */
 export function hello(serial: string, record: TerminalRecord, nonceD: Uint8Array): TerminalMessage {
