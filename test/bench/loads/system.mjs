@@ -24,7 +24,7 @@ import { identityFolder } from './terminals.mjs';
 
 const readyTimeoutMs = 60_000;
 const loadTimeoutMs = 300_000;
-const pollMs = 5;
+const pollMs = 20;
 /** POST /api/v1/loads/batch takes so many terminals. */
 const loadsPerRequest = 1000;
 
@@ -46,7 +46,9 @@ export async function startSystem(folder, { terminals, redisUrl, profileFolder }
     await readyLine(child, part.readyText, readyTimeoutMs);
     return child.process.pid;
   };
+  let database;
   const stop = async () => {
+    await database?.end();
     for (const { part, child } of running) {
       child.process.kill(part.signals.stop);
       await child.ended;
@@ -67,7 +69,7 @@ export async function startSystem(folder, { terminals, redisUrl, profileFolder }
     const api = openApi(`http://127.0.0.1:${ports.port}`, readFileSync(tokenFile, 'utf8').trim());
     const profileId = await provisionKeys(api);
     pids['terminal-sim'] = await start(fleetPart(folder, { terminals, ...ports, tokenFile, profileId }));
-    const database = new pg.Client({ connectionString: databaseUrl });
+    database = new pg.Client({ connectionString: databaseUrl });
     await database.connect();
     await waitUntil(async () => (await confirmedLoads(database)) === terminals);
     return {
@@ -77,7 +79,7 @@ export async function startSystem(folder, { terminals, redisUrl, profileFolder }
       boundDatabaseUrl: postgres.urlOf('bound'),
       round: () => loadEveryTerminal(api, database),
       deliveries: () => lastDeliveries(database),
-      stop: () => database.end().then(stop),
+      stop,
     };
   } catch (error) {
     await stop();
