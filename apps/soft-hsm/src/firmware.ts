@@ -3,3 +3,7 @@ export const firmware = '0000-0001';
 
 /** Serial number of JK, 12 characters. */
 export const serialNumber = 'OPENKDH-SOFT';
+
+/** Said wherever this HSM says what it is. */
+export const whatThisIs =
+  'OpenKDH soft HSM: for development, tests and training; not a secure cryptographic device';

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * One line of the log: JSON in canonical form (RFC 8785: members sorted, no spaces; only ASCII text and whole numbers
@@ -68,7 +68,7 @@ export function signedPart(checkpoint: AuditRecord & { event: 'checkpoint' }): s
 
 /** SHA-256 of the line, upper-case hex. */
 export function hashLine(line: AuditLine): string {
-  return createHash('sha256').update(line, 'latin1').digest('hex').toUpperCase();
+  return hash('sha256', line, 'hex').toUpperCase();
 }
 
 const events: readonly AuditRecord['event'][] = [

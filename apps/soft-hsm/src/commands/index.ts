@@ -18,6 +18,8 @@ import { m0, m2, m4 } from './m-encryption.ts';
 import { m6, m8 } from './m-mac.ts';
 import { qe } from './qe-request-certificate.ts';
 import { b2, jk, n0, nc, no, zc } from './status-commands.ts';
+import { zp } from './zp-translate-pin.ts';
+import { zv } from './zv-capabilities.ts';
 
 /** The commands of this HSM by their code; every other code is answered with 68. Codes with Z are not on a payShield. */
 export const commands: Readonly<Record<string, Command>> = {
@@ -50,4 +52,6 @@ export const commands: Readonly<Record<string, Command>> = {
   ZC: zc,
   ZK: zk,
   ZL: zl,
+  ZP: zp,
+  ZV: zv,
 };

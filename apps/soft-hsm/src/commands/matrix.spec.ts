@@ -116,6 +116,8 @@ async function samplesFor(hsm: CeremonyHsm): Promise<Record<string, Sample>> {
     ZC: good('ZC'),
     ZK: good(`ZK${seq}`, { needsLmk: true }),
     ZL: good(`ZL${seq}`, { needsLmk: true }),
+    ZP: good(`ZP${bdk}A05FFFF9876543210E000080${'0'.repeat(16)}${pin}4164111111111111111`, { good: '20' }),
+    ZV: good('ZV'),
   };
 }
 

@@ -3,10 +3,12 @@ import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:c
 import { describe, expect, test } from '@jest/globals';
 import { aes, cbcEncrypt, cmac, ecbEncrypt, retailMac, tdes } from '@openkdh/block-ciphers';
 import {
+  decryptPinBlock,
   deriveAesTransactionKeyFromBdk,
   deriveAesWorkingKey,
   deriveTdesTransactionKeyFromBdk,
   deriveTdesWorkingKey,
+  encryptPinBlock,
 } from '@openkdh/dukpt';
 import type { ThalesHeader } from '@openkdh/tr31/thales';
 import {
@@ -338,4 +340,78 @@ describe('QE', () => {
     expect(await code('000102', publicKey, privateKey, '0106', '1a;b;c;d;e')).toBe('15');
     expect(await code('000102', Buffer.from('3000', 'hex'), privateKey, '0106', subject)).toBe('76');
   });
+});
+
+describe('ZP, an extension', () => {
+  const account = '4012345678909'; // ANSI X9.24-1:2009, A.4
+  const pin = Uint8Array.from('1234', Number);
+  const bdk = under({ keyUsage: 'B0', modeOfUse: 'X', algorithm: 'T' }, tdesKey);
+  const aesBdk = under({ keyUsage: 'B0', modeOfUse: 'X' }, aesKey);
+  const [zpk, aesZpk] = [
+    under({ keyUsage: '72', algorithm: 'T' }, tdes3Key),
+    under({ keyUsage: 'P0', modeOfUse: 'E' }, aesKey),
+  ];
+  const ksn = 'FFFF9876543210E00001';
+  const pinBlock = '1B9C1845EB993A7A';
+  const request = (
+    changes: Partial<Record<'bdk' | 'ksn' | 'from' | 'block' | 'key' | 'to' | 'account', string>> = {},
+  ) => {
+    const parts = {
+      bdk,
+      ksn: `A05${ksn}`,
+      from: '0',
+      block: pinBlock,
+      key: zpk,
+      to: '0',
+      account: `13${account}`,
+      ...changes,
+    };
+    return `ZP${Object.values(parts).join('')}`;
+  };
+
+  test('ANSI X9.24-1:2009, A.4, transaction 1: the PIN comes out under the zone key, in formats 0 and 3', async () => {
+    for (const to of [0, 3] as const) {
+      const answer = await call(request({ to: String(to) }));
+      expect(answer.slice(0, 4)).toBe('ZQ00');
+      expect(decryptPinBlock(to, tdes3Key, Buffer.from(answer.slice(4), 'hex'), account)).toEqual(pin);
+    }
+  });
+
+  test('from AES DUKPT in format 4, and to format 4', async () => {
+    const aesKsn = '123456789012345600000001';
+    const transaction = deriveAesTransactionKeyFromBdk(aesKey, Buffer.from(aesKsn, 'hex'));
+    const pinKey = deriveAesWorkingKey(transaction, Buffer.from(aesKsn, 'hex'), 'PIN', 'AES128');
+    const block = hex(encryptPinBlock(4, pinKey, pin, account));
+    const source = { bdk: aesBdk, ksn: `000${aesKsn}`, from: '4', block };
+    const toZone = await call(request(source));
+    expect(decryptPinBlock(0, tdes3Key, Buffer.from(toZone.slice(4), 'hex'), account)).toEqual(pin);
+    const toAes = await call(request({ ...source, key: aesZpk, to: '4' }));
+    expect(decryptPinBlock(4, aesKey, Buffer.from(toAes.slice(4), 'hex'), account)).toEqual(pin);
+  });
+
+  test.each<[string, string, Parameters<typeof request>[0]]>([
+    ['20', 'another key', { ksn: 'A05FFFF9876543210E00002' }],
+    ['20', 'another account', { account: '134012345678917' }],
+    ['22', 'an account number that is none', { account: '0712345x7' }],
+    ['23', 'a format that is none', { from: '1' }],
+    ['23', 'format 4 under TDES', { to: '4' }],
+    ['23', 'format 0 under AES', { key: aesZpk }],
+    ['A6', 'a data key', { key: under({ algorithm: 'T' }, tdes3Key) }],
+    ['A6', 'a PIN key as BDK', { bdk: zpk }],
+    [
+      'A8',
+      'a PIN key that only decrypts',
+      { key: under({ keyUsage: '72', algorithm: 'T', modeOfUse: 'D' }, tdes3Key) },
+    ],
+    ['15', 'a KSN that no terminal uses', { ksn: 'A05FFFF98765432FFFFFFFF' }],
+  ])('%s: %s', async (code, _, changes) => {
+    expect(await codeOf(request(changes))).toBe(code);
+  });
+});
+
+test('ZV says what this is not, and what it can do', async () => {
+  const answer = await call('ZV');
+  expect(answer.slice(0, 4)).toBe('ZW00');
+  expect(answer).toContain('not a secure cryptographic device\n');
+  expect(answer).toContain('\nA0 generate or derive a key\n');
 });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { wipe } from '@openkdh/block-ciphers';
 import { type KbpkHandle, kbpk } from '@openkdh/tr31';
 import { lmkHandle, type ThalesHeader } from '@openkdh/tr31/thales';
@@ -87,6 +87,5 @@ export class KeyCache {
 
 /** How logs name a key block: SHA-256 of its characters, without the scheme tag. */
 export function fingerprintOf(block: string | Uint8Array): string {
-  const bytes = typeof block === 'string' ? Buffer.from(block, 'latin1') : block;
-  return createHash('sha256').update(bytes).digest('hex').toUpperCase();
+  return hash('sha256', block, 'hex').toUpperCase(); // a string here is ASCII
 }

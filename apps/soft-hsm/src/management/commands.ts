@@ -5,7 +5,7 @@ import { beginRestore, carryOut } from '../ceremony/order-acts.ts';
 import { readOfficers } from '../ceremony/orders.ts';
 import { record } from '../ceremony/sealing-key.ts';
 import { SoftHsmError } from '../errors.ts';
-import { firmware } from '../firmware.ts';
+import { firmware, whatThisIs } from '../firmware.ts';
 import { checkValueHex, keyAlgorithms } from '../keys/algorithms.ts';
 import { generateKey } from '../keys/key-material.ts';
 import { makeKeyBlock } from '../lmk/key-block.ts';
@@ -56,7 +56,7 @@ const managementCommands: Readonly<Record<string, ManagementCommand>> = {
     const configuration = configurationFile?.configuration;
     return {
       line: {
-        what: 'OpenKDH soft HSM: for development, tests and training; not a secure cryptographic device',
+        what: whatThisIs,
         state,
         tampering,
         firmware,
