@@ -1,3 +1,5 @@
+import { exportLog } from './audit/export.ts';
+import { verifyBundle } from './audit/verify.ts';
 import type { Command } from './command.ts';
 import { ik } from './dukpt/ik.ts';
 import { key } from './dukpt/key.ts';
@@ -26,4 +28,6 @@ export const commands: readonly Command[] = [
   verify,
   open,
   kcv,
+  exportLog,
+  verifyBundle,
 ];

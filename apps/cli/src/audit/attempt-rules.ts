@@ -1,0 +1,186 @@
+import {
+  DenseCounters,
+  type EntryRule,
+  type JsonValue,
+  TransparencyLogError,
+} from '@openkdh/transparency-log';
+import { type Entry, parseEntry } from './entry.ts';
+import { ksnSpace } from './ksn-space.ts';
+
+/**
+ * Which state may follow which. docs/audit-log.md, "Rules"; a state that has no successor is final.
+ * It is the auditor's own copy, so that a KDH that changes its machine has to tell.
+ */
+const successors: Readonly<Record<string, readonly string[]>> = {
+  REQUESTED: ['APPROVED', 'REJECTED', 'CANCELLED', 'EXPIRED'],
+  APPROVED: ['KSN_RESERVED', 'DERIVING', 'CANCELLED', 'EXPIRED', 'FAILED'],
+  KSN_RESERVED: ['DERIVING', 'CANCELLED', 'EXPIRED', 'FAILED'],
+  DERIVING: ['DERIVING', 'WRAPPED', 'CANCELLED', 'EXPIRED', 'FAILED'],
+  WRAPPED: ['DISPATCHABLE', 'CANCELLED', 'EXPIRED'],
+  DISPATCHABLE: ['SENT', 'CANCELLED', 'EXPIRED'],
+  SENT: ['RESULT_RECEIVED', 'OUTCOME_UNKNOWN'],
+  RESULT_RECEIVED: ['CONFIRMED', 'QUARANTINED', 'FAILED'],
+  OUTCOME_UNKNOWN: ['RESULT_RECEIVED', 'DISPATCHABLE', 'QUARANTINED'],
+  CONFIRMED: [],
+  REJECTED: [],
+  FAILED: [],
+  EXPIRED: [],
+  CANCELLED: [],
+  QUARANTINED: [],
+};
+
+interface OpenAttempt {
+  readonly kind: JsonValue | undefined;
+  readonly terminal: string;
+  readonly requestedBy: string;
+  state: string;
+  version: number;
+  approvers: readonly string[];
+  ksns: readonly string[];
+}
+
+/** What the entries of a history amount to. */
+export interface AttemptCounts {
+  /** Attempts by their final state. */
+  readonly ended: Readonly<Record<string, number>>;
+  /** Attempts that have no final state yet. */
+  readonly open: number;
+  /** KSNs reserved. */
+  readonly ksns: number;
+}
+
+/**
+ * The rules of docs/audit-log.md over the attempts of a whole history. Holds what is open, a number for each terminal
+ * and BDK, and the ids of what has ended.
+ */
+export class AttemptRules implements EntryRule {
+  readonly #approvals: number;
+  readonly #open = new Map<string, OpenAttempt>();
+  readonly #ended = new Set<string>();
+  readonly #endedByState: Record<string, number> = {};
+  readonly #numbers = new DenseCounters('attempts of terminal', 1n);
+  readonly #devices = new DenseCounters('KSNs of BDK', 1n);
+  #ksns = 0;
+
+  /** `approvals`: how many people other than who asked must have approved an attempt that is confirmed. */
+  constructor(approvals: number) {
+    this.#approvals = approvals;
+  }
+
+  /** @throws TLOG_RULE_BROKEN, TLOG_COUNTER_GAP; TLOG_MALFORMED, TLOG_NOT_CANONICAL */
+  entry(bytes: Uint8Array, index: bigint): void {
+    const entry = parseEntry(bytes, index);
+    if (!entry.type.startsWith('attempt.')) return;
+    const state = entry.type.slice('attempt.'.length).toUpperCase();
+    const broken = this.#apply(state, entry);
+    if (broken === undefined) return;
+    throw new TransparencyLogError('TLOG_RULE_BROKEN', `entry ${index}, ${entry.type}: ${broken}`);
+  }
+
+  end(): void {}
+
+  get counts(): AttemptCounts {
+    return { ended: { ...this.#endedByState }, open: this.#open.size, ksns: this.#ksns };
+  }
+
+  /** Returns what rule is broken, in words. @throws TLOG_COUNTER_GAP */
+  #apply(state: string, entry: Entry): string | undefined {
+    const { attempt: id, terminal, body } = entry;
+    if (id === undefined || terminal === undefined) return 'it names no attempt, or no terminal';
+    if (!Object.hasOwn(successors, state) || entry.type !== `attempt.${state.toLowerCase()}`)
+      return 'there is no such state';
+    if (state === 'REQUESTED') return this.#request(id, terminal, entry);
+
+    const attempt = this.#open.get(id);
+    if (attempt === undefined) {
+      return this.#ended.has(id) ? `attempt ${id} had ended` : `attempt ${id} was not requested`;
+    }
+    if (attempt.terminal !== terminal) return `attempt ${id} is of another terminal`;
+    if (body.version !== attempt.version + 1) {
+      return `expected version ${attempt.version + 1} of attempt ${id}, got ${String(body.version)}`;
+    }
+    if (body.from !== attempt.state || !successors[attempt.state]!.includes(state)) {
+      return `attempt ${id} was ${attempt.state}`;
+    }
+    const broken = this.#checkStep(state, attempt, entry);
+    if (broken !== undefined) return broken;
+    attempt.state = state;
+    attempt.version += 1;
+    if (successors[state]!.length === 0) this.#close(id, state);
+    return undefined;
+  }
+
+  #request(id: string, terminal: string, { actor, body }: Entry): string | undefined {
+    if (this.#open.has(id) || this.#ended.has(id)) return `attempt ${id} was requested before`;
+    if (!isCount(body.number)) return 'it has no number';
+    this.#numbers.next(terminal, BigInt(body.number));
+    this.#open.set(id, {
+      kind: body.kind,
+      terminal,
+      requestedBy: actor,
+      state: 'REQUESTED',
+      version: 1,
+      approvers: [],
+      ksns: [],
+    });
+    return undefined;
+  }
+
+  #checkStep(state: string, attempt: OpenAttempt, { body }: Entry): string | undefined {
+    switch (state) {
+      case 'APPROVED':
+        attempt.approvers = textsIn(body.approvers);
+        return undefined;
+      case 'KSN_RESERVED':
+        attempt.ksns = textsIn(body.ksns);
+        return this.#reserve(attempt.ksns);
+      case 'DERIVING':
+        if (attempt.state !== 'APPROVED' || attempt.kind === 'KBPK') return undefined;
+        return 'keys are derived before their KSNs are reserved';
+      case 'DISPATCHABLE':
+        if (ksnsOfKeys(body.keys).every((ksn) => attempt.ksns.includes(ksn))) return undefined;
+        return 'a key has a KSN that was not reserved for it';
+      case 'CONFIRMED':
+        return this.#checkApprovals(attempt);
+      default:
+        return undefined;
+    }
+  }
+
+  #reserve(ksns: readonly string[]): string | undefined {
+    for (const ksn of ksns) {
+      const space = ksnSpace(ksn);
+      if (space === undefined) return 'a KSN is none';
+      const last = this.#devices.last(space.bdkId);
+      if (last !== undefined && space.device <= last) return `KSN ${ksn} was reserved before`;
+      this.#devices.next(space.bdkId, space.device);
+      this.#ksns += 1;
+    }
+    return undefined;
+  }
+
+  #checkApprovals({ approvers, requestedBy }: OpenAttempt): string | undefined {
+    const others = new Set(approvers.filter((approver) => approver !== requestedBy));
+    if (others.size >= this.#approvals) return undefined;
+    return `confirmed with ${others.size} approvals, expected ${this.#approvals}`;
+  }
+
+  #close(id: string, state: string): void {
+    this.#open.delete(id);
+    this.#ended.add(id);
+    this.#endedByState[state] = (this.#endedByState[state] ?? 0) + 1;
+  }
+}
+
+function isCount(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isInteger(value);
+}
+
+function textsIn(value: JsonValue | undefined): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+function ksnsOfKeys(keys: JsonValue | undefined): string[] {
+  if (!Array.isArray(keys)) return [];
+  return textsIn(keys.map((key) => (key as { ksn?: JsonValue } | null)?.ksn ?? null));
+}
