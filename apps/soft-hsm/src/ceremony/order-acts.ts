@@ -62,6 +62,9 @@ const acts: Readonly<
   },
 };
 
+/** What can be ordered. */
+export const orderActs: readonly string[] = [...Object.keys(acts), 'restore', 'drill'];
+
 /** Carries out an order of the officers of this HSM. Throws SOFT_HSM_ORDER for one that is not to be carried out. */
 export async function carryOut(
   signed: unknown,

@@ -49,7 +49,8 @@ const sentinelHeader = {
 /** The longest part of the audit log in one answer. */
 const mostLogBytes = 60_000;
 
-const managementCommands: Readonly<Record<string, ManagementCommand>> = {
+/** By name; what each needs is said beside it. */
+export const managementCommands: Readonly<Record<string, ManagementCommand>> = {
   /** What this HSM is and how it is. */
   status({ vault: { machine, checkpointKey, configurationFile } }) {
     const { state, lmks, auditTrail, dualControl, tampering } = machine;
