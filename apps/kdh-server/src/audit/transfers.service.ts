@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.ts';
 import { decodeCursor, encodeCursor } from '../http/cursor.ts';
+import { isFinal } from '../loads/attempt.ts';
 import type { SearchTransfers, Transfer, TransferPage } from './transfers.schemas.ts';
 
 /** What the auditor reads of attempts: newest first, in keyset pages. */
@@ -36,6 +37,8 @@ export function transfersQuery(search: SearchTransfers): { text: string; paramet
   if (search.from) where.push(`a.created_at >= ${put(search.from)}`);
   if (search.to) where.push(`a.created_at < ${put(search.to)}`);
   if (search.state) where.push(`a.state = ${put(search.state)}`);
+  // Attempts under way are few, and those with a deadline have an index.
+  if (search.state && !isFinal(search.state)) where.push('a.deadline is not null');
   if (search.bdkId) {
     where.push(
       `exists (select 1 from attempt_key k where k.attempt_id = a.id and k.bdk_id = ${put(search.bdkId)})`,

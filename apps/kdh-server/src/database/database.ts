@@ -18,7 +18,8 @@ pg.types.setTypeParser(int8Array, (text) => textsOf(text).map(BigInt));
 
 /** One connection's view: everything sent through it belongs to the same transaction. */
 export interface Sql {
-  query<Row>(text: string, parameters?: unknown[]): Promise<Row[]>;
+  /** `name`: of a statement of the hot path, which each connection then parses and plans once. */
+  query<Row>(text: string, parameters?: unknown[], name?: string): Promise<Row[]>;
   /** Does `action` once what was written is committed, and never if it is not: for logs and wake-ups. */
   afterCommit(action: () => void): void;
   /** Names the commit of this transaction, for tests that crash there. */
@@ -48,8 +49,8 @@ export class Database implements Sql, OnApplicationShutdown {
     return database;
   }
 
-  async query<Row>(text: string, parameters: unknown[] = []): Promise<Row[]> {
-    return (await this.pool.query(text, parameters)).rows as Row[];
+  async query<Row>(text: string, values: unknown[] = [], name?: string): Promise<Row[]> {
+    return (await this.pool.query({ text, values, name })).rows as Row[];
   }
 
   afterCommit(action: () => void): void {
@@ -71,8 +72,8 @@ export class Database implements Sql, OnApplicationShutdown {
     try {
       await client.query('begin');
       const result = await work({
-        query: async <Row>(text: string, parameters: unknown[] = []) =>
-          (await client.query(text, parameters)).rows as Row[],
+        query: async <Row>(text: string, values: unknown[] = [], name?: string) =>
+          (await client.query({ text, values, name })).rows as Row[],
         afterCommit: (action) => committed.push(action),
         commitsAs: (commit) => {
           name = commit;

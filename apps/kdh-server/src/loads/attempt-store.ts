@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import type { LoadResult } from '@openkdh/terminal-protocol';
 import type { Sql } from '../database/database.ts';
 import { type AttemptRef, type AttemptState, isFinal, type Transition } from './attempt.ts';
 
@@ -15,8 +16,8 @@ export interface Move {
   sentEpoch?: bigint;
   /** Hex SHA-256 of the plan, of a move that stores key blocks. */
   planHash?: string;
-  /** The terminal's signed answer, of a move that receives a result. */
-  result?: unknown;
+  /** The terminal's signed answer, of a move that receives a result and ends the attempt. */
+  result?: LoadResult;
   /** What the transfer record keeps of this move beside the state (node, certificate fingerprints, …). */
   evidence?: Record<string, unknown>;
   /** What the audit event of the last step says beside the states. */
@@ -103,6 +104,7 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
       events.map((e) => e.actor),
       events.map((e) => e.body),
     ],
+    'apply-moves',
   );
   const ids = new Set(moved.map((row) => row.id));
   await closeKeysOfEnded(sql, moves, ids);
@@ -127,13 +129,26 @@ function logMoves(moves: Move[], moved: Set<string>): void {
 
 async function closeKeysOfEnded(sql: Sql, moves: Move[], moved: Set<string>): Promise<void> {
   const ended = moves
-    .map((move) => move.steps.at(-1) as Transition)
-    .filter((step) => isFinal(step.to) && moved.has(step.attempt.id));
+    .map(({ steps, result }) => ({ step: steps.at(-1) as Transition, result }))
+    .filter(({ step }) => isFinal(step.to) && moved.has(step.attempt.id));
   if (ended.length === 0) return;
-  const burned = ended.filter((step) => step.burnsKsn).map((step) => step.attempt.id);
   await sql.query(
-    `update attempt_key set key_block = null, burned = (ksn is not null and attempt_id = any($2::uuid[]))
-     where attempt_id = any($1::uuid[])`,
-    [ended.map((step) => step.attempt.id), burned],
+    `update attempt_key k set key_block = null, burned = k.ksn is not null and e.burns,
+       kcv_reported = e.reported -> k.slot ->> 'kcv', result_code = (e.reported -> k.slot ->> 'code')::int
+     from unnest($1::uuid[], $2::boolean[], $3::jsonb[]) as e(attempt_id, burns, reported)
+     where k.attempt_id = e.attempt_id`,
+    [
+      ended.map(({ step }) => step.attempt.id),
+      ended.map(({ step }) => step.burnsKsn),
+      ended.map(({ result }) => JSON.stringify(reportedBySlot(result))),
+    ],
+    'close-keys',
+  );
+}
+
+/** PCI PIN 15-1: what is kept and shown of a check value is three bytes. */
+function reportedBySlot(result: LoadResult | undefined) {
+  return Object.fromEntries(
+    (result?.results ?? []).map(({ slot, code, kcv }) => [slot, { code, kcv: kcv?.slice(0, 6) }]),
   );
 }

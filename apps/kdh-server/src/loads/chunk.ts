@@ -35,12 +35,8 @@ export interface ReservedKey {
   bdk: { keyBlock: LmkKeyBlock; scheme: DukptScheme } | null;
 }
 
-/** The attempts of a chunk that still wait for a worker; `lock` keeps other workers away until the commit. */
-export async function readChunk(
-  sql: Sql,
-  ids: string[],
-  lock: 'for update of a' | '' = '',
-): Promise<ChunkAttempt[]> {
+/** The attempts of a chunk that still wait for a worker, kept from other workers until the commit. */
+export async function readChunk(sql: Sql, ids: string[]): Promise<ChunkAttempt[]> {
   return sql.query<ChunkAttempt>(
     `select a.id, a.state, a.version, a.kind, a.terminal_id as "terminalId", t.serial, t.state as "terminalState",
        t.bound_kdh_fingerprint is not null as bound, p.slots, a.terminal_nonce as "terminalNonce",
@@ -53,8 +49,9 @@ export async function readChunk(
          where k.terminal_id = t.id and k.confirmed_at is not null and k.retired_at is null), '{}') as kbpks
      from attempt a join terminal t on t.id = a.terminal_id join profile p on p.id = a.profile_id
      where a.id = any($1::uuid[]) and a.state in ('APPROVED', 'KSN_RESERVED', 'DERIVING')
-     order by a.id ${lock}`,
+     order by a.id for update of a`,
     [ids],
+    'read-chunk',
   );
 }
 
@@ -67,5 +64,6 @@ export async function readReservedKeys(sql: Sql, attemptIds: string[]): Promise<
      from attempt_key k left join bdk b on b.id = k.bdk_id
      where k.attempt_id = any($1::uuid[]) order by k.attempt_id, k.position`,
     [attemptIds],
+    'read-reserved-keys',
   );
 }

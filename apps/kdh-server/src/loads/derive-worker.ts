@@ -72,8 +72,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
   }
 
   private async work(ids: string[]): Promise<void> {
-    await this.reserve(ids);
-    const attempts = await this.intend(ids);
+    const attempts = await this.intend(await this.reserve(ids));
     if (attempts.length === 0) return;
     const keys = groupRows(
       await readReservedKeys(
@@ -97,10 +96,14 @@ export class DeriveWorker implements OnApplicationBootstrap {
     await this.store(wrapped);
   }
 
-  /** APPROVED → KSN_RESERVED, in a transaction of its own. An attempt of kind KBPK has no KSN and passes by. */
-  private reserve(ids: string[]): Promise<void> {
+  /**
+   * APPROVED → KSN_RESERVED, in a transaction of its own. Returns what can be derived now: that, what an earlier worker
+   * left behind further on, and attempts of kind KBPK, which have no KSN.
+   */
+  private reserve(ids: string[]): Promise<ChunkAttempt[]> {
     return this.database.transaction(async (sql) => {
-      const attempts = (await readChunk(sql, ids, 'for update of a')).filter((a) => a.state === 'APPROVED');
+      const chunk = await readChunk(sql, ids);
+      const attempts = chunk.filter((a) => a.state === 'APPROVED');
       const inactive = attempts.filter((a) => a.terminalState !== 'ACTIVE');
       const ready = attempts.filter(
         (a) => a.terminalState === 'ACTIVE' && a.kind === 'KEYS' && a.kbpks[KBPK_AES],
@@ -137,15 +140,18 @@ export class DeriveWorker implements OnApplicationBootstrap {
           return { steps: [transition(attemptOf(a), 'reserveKsn')], actor: this.actor, body: { ksns } };
         }),
       ]);
+      const reserved = ready.filter((a) => !refused.has(a.id));
+      return [
+        ...reserved.map((a) => ({ ...a, ...after(transition(attemptOf(a), 'reserveKsn')) })),
+        ...attempts.filter((a) => a.terminalState === 'ACTIVE' && a.kind === 'KBPK'),
+        ...chunk.filter((a) => a.state !== 'APPROVED'),
+      ];
     });
   }
 
   /** → DERIVING: the intent is committed before the HSM is asked, so that no key leaves it unrecorded (I3). */
-  private intend(ids: string[]): Promise<ChunkAttempt[]> {
+  private intend(attempts: ChunkAttempt[]): Promise<ChunkAttempt[]> {
     return this.database.transaction(async (sql) => {
-      const attempts = (await readChunk(sql, ids, 'for update of a')).filter(
-        (a) => a.state !== 'APPROVED' || (a.kind === 'KBPK' && a.terminalState === 'ACTIVE'),
-      );
       const moves = attempts.map(
         (a): Move =>
           a.frozenBdk
@@ -370,6 +376,7 @@ async function insertKeys(
       rows.map((row) => row.ksn),
       rows.map((row) => row.key.wrappedUnder),
     ],
+    'insert-keys',
   );
 }
 
@@ -390,6 +397,7 @@ async function storeBlocks(sql: Sql, stored: { attempt: ChunkAttempt; keys: Wrap
       keys.map(({ key }) => sha256Of(key)),
       keys.map(({ key }) => key.kcv),
     ],
+    'store-blocks',
   );
   const tokens = keys.filter(({ key }) => key.token);
   if (tokens.length > 0) {

@@ -182,6 +182,7 @@ function readForDispatch(sql: Sql, ids: string[]): Promise<DispatchRow[]> {
      from attempt a join terminal t on t.id = a.terminal_id join terminal_session s on s.terminal_id = t.id
      where a.id = any($1::uuid[]) order by a.id for no key update of a for share of t, s`,
     [ids],
+    'read-for-dispatch',
   );
 }
 
@@ -190,6 +191,7 @@ function readKeys(sql: Sql, attemptIds: string[]): Promise<KeyRow[]> {
     `select attempt_id as "attemptId", slot, algorithm, ksn, kcv_expected as kcv, key_block as "keyBlock"
      from attempt_key where attempt_id = any($1::uuid[]) order by attempt_id, position`,
     [attemptIds],
+    'read-keys',
   );
 }
 

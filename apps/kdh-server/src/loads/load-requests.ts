@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { Sql } from '../database/database.ts';
 import { transition } from './attempt.ts';
-import { applyMoves, type Move } from './attempt-store.ts';
+import type { Move } from './attempt-store.ts';
+
+const logger = new Logger('Attempts');
 
 /** A request for one attempt: the first key by TR-34 (`KBPK`), or the profile's keys by TR-31 (`KEYS`). */
 export interface AttemptRequest {
@@ -25,6 +28,9 @@ export interface NewAttempt {
 /** The rule by which attempts are approved while no approval policy is in force. It is written into the audit event. */
 const APPROVAL_RULE = 'profile-requires-no-approval';
 
+/** What that rule does to every attempt as it is written. */
+const approval = transition({ id: '', state: 'REQUESTED', version: 1 }, 'approve');
+
 /**
  * Writes new attempts with their numbers (dense per terminal), their first two states and their outbox rows, in the
  * caller's transaction: what is requested is queued, or neither is. One terminal must not appear twice.
@@ -46,17 +52,20 @@ export async function requestAttempts(
        returning t.id, t.attempts_made
      ), inserted as (
        insert into attempt (id, load_id, terminal_id, number, kind, profile_id, profile_version, requested_by, reason,
-         terminal_nonce, nonce_k2, state, deadline, expires_at, times)
+         terminal_nonce, nonce_k2, state, version, deadline, expires_at, times)
        select r.id, r.load_id, r.terminal_id, c.attempts_made, r.kind, r.profile_id, r.profile_version, r.requested_by,
-         r.reason, r.terminal_nonce, r.nonce_k2, 'REQUESTED', now() + $11 * interval '1 second',
-         now() + $11 * interval '1 second', jsonb_build_object('REQUESTED', clock_timestamp())
+         r.reason, r.terminal_nonce, r.nonce_k2, $12::text, $13::int, now() + least($11::int, $14) * interval '1 second',
+         now() + $11 * interval '1 second', jsonb_build_object('REQUESTED', clock_timestamp(), $12::text, clock_timestamp())
        from request r join counted c on c.id = r.terminal_id
      )
      insert into audit_event (type, actor, terminal_id, attempt_id, body)
-     select 'attempt.requested', r.requested_by, r.terminal_id, r.id,
-       jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'profile', r.profile_id, 'number', c.attempts_made,
-         'reason', r.reason))
-     from request r join counted c on c.id = r.terminal_id`,
+     select e.type, r.requested_by, r.terminal_id, r.id, e.body
+     from request r join counted c on c.id = r.terminal_id
+     cross join lateral (values
+       (1, 'attempt.requested', jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'profile', r.profile_id,
+         'number', c.attempts_made, 'reason', r.reason))),
+       (2, 'attempt.approved', $15::jsonb)) as e(position, type, body)
+     order by r.id, e.position`,
     [
       attempts.map((a) => a.id),
       attempts.map((a) => a.loadId),
@@ -69,23 +78,27 @@ export async function requestAttempts(
       requests.map((r) => (r.terminalNonce ? Buffer.from(r.terminalNonce) : null)),
       requests.map(() => randomBytes(16)),
       options.expirySeconds,
+      approval.to,
+      approval.version,
+      approval.deadlineSeconds,
+      JSON.stringify({
+        event: 'approve',
+        from: approval.from,
+        version: approval.version,
+        rule: APPROVAL_RULE,
+      }),
     ],
-  );
-  await applyMoves(
-    sql,
-    attempts.map((attempt, index): Move => {
-      const requested = { id: attempt.id, state: 'REQUESTED' as const, version: 1 };
-      return {
-        steps: [transition(requested, 'approve')],
-        actor: requests[index]!.requestedBy,
-        body: { rule: APPROVAL_RULE },
-      };
-    }),
+    'request-attempts',
   );
   await enqueue(
     sql,
     attempts.map((attempt) => attempt.id),
   );
+  sql.afterCommit(() => {
+    for (const [index, { id }] of attempts.entries()) {
+      logger.log({ event: 'attempt.requested', attempt: id, actor: requests[index]!.requestedBy });
+    }
+  });
   return attempts;
 }
 

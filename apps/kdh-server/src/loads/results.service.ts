@@ -54,7 +54,6 @@ export class ResultsService {
       serial: session.serial,
       verdict: judgement.verdict,
     });
-    if (judgement.verdict === 'match') this.relay.wake();
     return judgement;
   }
 
@@ -85,20 +84,28 @@ export class ResultsService {
         verdict,
         moved: row !== undefined && moved.has(row.id),
       }));
-      await writeReported(sql, settled);
       await openIncidents(sql, settled);
-      const confirmed = settled.filter(({ moved, verdict }) => moved && verdict.kind === 'match');
-      await confirmKbpks(
+      await this.takeKbpksIntoUse(
         sql,
-        confirmed.map(({ result }) => result.attempt),
-      );
-      await requestFirstLoads(
-        sql,
-        confirmed.map(({ session }) => session.terminalId),
-        { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
+        settled.filter(({ row, moved, verdict }) => moved && verdict.kind === 'match' && bringsKbpk(row)),
       );
       return settled.map(({ verdict }) => ({ verdict: verdict.kind, ack: ackOf(verdict) }));
     });
+  }
+
+  /** With its first KBPK a terminal can take its profile's keys: it gets its first load in the same transaction. */
+  private async takeKbpksIntoUse(sql: Sql, confirmed: Settled[]): Promise<void> {
+    if (confirmed.length === 0) return;
+    await confirmKbpks(
+      sql,
+      confirmed.map(({ result }) => result.attempt),
+    );
+    await requestFirstLoads(
+      sql,
+      confirmed.map(({ session }) => session.terminalId),
+      { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
+    );
+    sql.afterCommit(() => this.relay.wake());
   }
 }
 
@@ -113,6 +120,7 @@ function readAttempts(sql: Sql, items: ReceivedResult[]): Promise<AttemptRow[]> 
          from attempt_key k where k.attempt_id = a.id) as keys
      from attempt a where a.id = any($1::uuid[]) order by a.id for no key update`,
     [items.map(({ result }) => result.attempt)],
+    'read-attempts-for-result',
   );
 }
 
@@ -147,23 +155,9 @@ function ackOf(verdict: Verdict): LoadAck['verdict'] {
 
 type Settled = ReceivedResult & { row: AttemptRow | undefined; verdict: Verdict; moved: boolean };
 
-async function writeReported(sql: Sql, settled: Settled[]): Promise<void> {
-  const reported = settled
-    .filter(({ moved }) => moved)
-    .flatMap(({ result }) => result.results.map((slot) => ({ attempt: result.attempt, slot })));
-  if (reported.length === 0) return;
-  await sql.query(
-    `update attempt_key k set kcv_reported = r.kcv, result_code = r.code
-     from unnest($1::uuid[], $2::text[], $3::text[], $4::int[]) as r(attempt_id, slot, kcv, code)
-     where k.attempt_id = r.attempt_id and k.slot = r.slot`,
-    [
-      reported.map(({ attempt }) => attempt),
-      reported.map(({ slot }) => slot.slot),
-      // PCI PIN 15-1: what is kept and shown of a check value is three bytes.
-      reported.map(({ slot }) => slot.kcv?.slice(0, 6) ?? null),
-      reported.map(({ slot }) => slot.code),
-    ],
-  );
+/** A KBPK has no KSN; every other key has one. */
+function bringsKbpk(row: AttemptRow | undefined): boolean {
+  return row?.keys.some(({ ksn }) => ksn === null) ?? false;
 }
 
 const incidentKinds: Partial<Record<Verdict['kind'], string>> = {
@@ -198,7 +192,6 @@ async function openIncidents(sql: Sql, settled: Settled[]): Promise<void> {
 
 /** The KBPKs of confirmed attempts take effect; the ones that they replace retire. */
 async function confirmKbpks(sql: Sql, attemptIds: string[]): Promise<void> {
-  if (attemptIds.length === 0) return;
   await sql.query(
     `update terminal_kbpk old set retired_at = now() from terminal_kbpk new
      where new.attempt_id = any($1::uuid[]) and old.terminal_id = new.terminal_id and old.slot = new.slot

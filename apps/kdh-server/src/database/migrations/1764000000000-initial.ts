@@ -151,9 +151,9 @@ export class Initial1764000000000 implements MigrationInterface {
         where state not in ('CONFIRMED', 'REJECTED', 'FAILED', 'EXPIRED', 'CANCELLED', 'QUARANTINED');
       create index attempt_load on attempt (load_id);
       create index attempt_deadline on attempt (deadline) where deadline is not null;
-      create index attempt_terminal_created on attempt (terminal_id, created_at desc, id desc);
       create index attempt_created on attempt (created_at desc, id desc);
-      create index attempt_state_created on attempt (state, created_at desc, id desc);
+      create index attempt_unsuccessful on attempt (state, created_at desc, id desc)
+        where state in ('REJECTED', 'FAILED', 'EXPIRED', 'CANCELLED', 'QUARANTINED');
 
       create table attempt_key (
         attempt_id uuid not null references attempt (id),
@@ -172,12 +172,10 @@ export class Initial1764000000000 implements MigrationInterface {
         kcv_reported text,
         result_code integer,
         burned boolean not null default false,
-        created_at timestamptz not null default now(),
         primary key (attempt_id, position)
-      );
+      ) with (fillfactor = 40); -- a row grows by its key block and is written three times, each time in place
       create unique index attempt_key_bdk_ksn on attempt_key (bdk_id, ksn);
       create index attempt_key_ksn on attempt_key (ksn);
-      create index attempt_key_bdk_created on attempt_key (bdk_id, created_at desc, attempt_id desc);
 
       create table outbox (
         id bigint generated always as identity primary key,
@@ -205,9 +203,6 @@ export class Initial1764000000000 implements MigrationInterface {
         attempt_id uuid,
         body jsonb not null default '{}'
       );
-      create index audit_event_attempt on audit_event (attempt_id) where attempt_id is not null;
-      create index audit_event_terminal_time on audit_event (terminal_id, time desc, id desc);
-      create index audit_event_time on audit_event (time desc, id desc);
 
       create function audit_event_is_append_only() returns trigger language plpgsql as $$
       begin
