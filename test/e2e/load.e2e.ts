@@ -250,9 +250,11 @@ describe('a fleet gets its keys', () => {
       [2, null],
       [1, null],
     ]);
-    await stack.until('the oracle is written again', () => {
-      const pin = page.transfers[0]!.keys.find((key) => key.slot === 'PIN');
-      return heldKeys(join(stack.folder, 'oracle.jsonl')).some((key) => key.ksn === pin?.ksn);
+    const { transfers } = (await (await get('/transfers?limit=2')).json()) as TransferPage;
+    const ksns = transfers.flatMap(({ keys }) => keys.map((key) => key.ksn));
+    await stack.until('the oracle has the new keys of both', () => {
+      const held = heldKeys(join(stack.folder, 'oracle.jsonl'));
+      return ksns.every((ksn) => held.some((key) => key.ksn === ksn));
     });
     expect(await found()).toEqual([]);
   });
