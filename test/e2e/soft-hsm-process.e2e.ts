@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -326,6 +328,36 @@ describe('a failed HSM', () => {
     const { code, output } = await outcome([...newHome().testLmk, '--inject-fault', 'log-full']);
     expect(code).toBe(1);
     expect(output).toMatch(/ENOSPC/);
+  });
+});
+
+describe('started as root', () => {
+  const asRoot = process.getuid?.() === 0 ? test : test.skip;
+
+  asRoot('becomes another user, whose other processes cannot read its memory (needs root)', async () => {
+    const home = newHome();
+    const nobody = 65534;
+    chmodSync(home.folder, 0o755); // on the way to the state folder
+    const sockets = join(home.folder, 'sockets');
+    mkdirSync(sockets, { mode: 0o700 });
+    chownSync(sockets, nobody, nobody);
+    const socket = join(sockets, 'host.sock');
+    const hsm = new SoftHsmProcess([...home.testLmk, '--socket', socket, '--user', `${nobody}:${nobody}`]);
+    await hsm.ready();
+    const status = readFileSync(`/proc/${hsm.child.pid}/status`, 'latin1');
+    expect(status).toMatch(/^Uid:\t65534\t65534\t65534\t65534$/m);
+    expect(status).toMatch(/^Groups:\s*$/m);
+    expect(statSync(home.state).uid).toBe(nobody);
+    const reader = `require('fs').openSync('/proc/${hsm.child.pid}/mem')`;
+    const { stderr } = spawnSync(process.execPath, ['-e', reader], {
+      uid: nobody,
+      gid: nobody,
+      encoding: 'utf8',
+    });
+    expect(stderr).toMatch(/EACCES|EPERM/);
+    const client = await WireClient.unix(socket);
+    expect((await client.call(generateKey)).toString('latin1', 4, 8)).toBe('A100');
+    expect(await hsm.stop()).toBe(0);
   });
 });
 

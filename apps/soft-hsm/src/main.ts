@@ -5,6 +5,7 @@ import { SoftHsmError } from './errors.ts';
 import { jsonLog } from './log.ts';
 import { managementUsage, runManagement, signOrder } from './management/cli.ts';
 import { parseServeOptions, parseVerifyLogOptions, usage } from './options.ts';
+import { becomeUser } from './privileges.ts';
 import { serve } from './serve.ts';
 
 const exitCodes = { usage: 2, failed: 1 } as const;
@@ -36,6 +37,7 @@ async function runServer(args: string[]): Promise<void> {
   process.umask(0o077);
   process.stdout.on('error', () => {}); // whoever read the log is gone; the HSM's own log is the audit log
   const options = parseServeOptions(args);
+  if (options.user) becomeUser(options.user, options.stateFolder);
   const log = jsonLog(options.logLevel, (line) => process.stdout.write(line));
   const hsm = await serve(options, log);
 

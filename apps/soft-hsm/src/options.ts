@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { SoftHsmError } from './errors.ts';
 import type { LogLevel } from './log.ts';
+import type { User } from './privileges.ts';
 
 export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphrase-file FILE | --dual-control | --test-lmk) [options]
        soft-hsm verify-log --log FILE --checkpoint-key HEX
@@ -17,6 +18,7 @@ export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphr
   --hosts FILE              who may use this HSM and for what, JSON; all others are refused
   --audit-limit N           use no keys with N records of the audit log that are not acknowledged
   --no-key-length-hiding    TR-31 blocks as short as the key, as a payShield writes them
+  --user UID:GID            started as root, become this user before anything is opened
   --log-level LEVEL         debug, info (default), warn or error
   --inject-fault FAULT      with --test-lmk, to see it fail: self-test, noise-stuck or log-full`;
 
@@ -40,6 +42,8 @@ export interface ServeOptions {
   hostsFile: string | undefined;
   auditLimit: number | undefined;
   keyLengthHiding: boolean;
+  /** Whom to become, when started as root. */
+  user: User | undefined;
   logLevel: LogLevel;
   faults: readonly Fault[];
 }
@@ -69,6 +73,7 @@ export function parseServeOptions(args: string[]): ServeOptions {
     'tls-ca': { type: 'string' },
     'tls-host': { type: 'string', default: '127.0.0.1' },
     hosts: { type: 'string' },
+    user: { type: 'string' },
     'inject-fault': { type: 'string', multiple: true, default: [] },
     'no-key-length-hiding': { type: 'boolean', default: false },
     'log-level': { type: 'string', default: 'info' },
@@ -103,6 +108,7 @@ export function parseServeOptions(args: string[]): ServeOptions {
         ? undefined
         : wholeNumber('--audit-limit', values['audit-limit'], 10, 1_000_000),
     keyLengthHiding: !values['no-key-length-hiding'],
+    user: values.user === undefined ? undefined : readUser(values.user),
     logLevel: logLevel as LogLevel,
     faults: readFaults(values['inject-fault'], values['test-lmk']),
   };
@@ -139,6 +145,14 @@ function lmkOptions(values: LmkValues): ServeOptions['lmk'] {
   if (tdes && !test) throw new SoftHsmError('SOFT_HSM_USAGE', '--test-lmk-tdes goes with --test-lmk');
   if (file !== undefined) return { from: 'passphrase', file };
   return dualControl ? { from: 'dual-control' } : { from: 'test', algorithm: tdes ? 'TDES' : 'AES' };
+}
+
+function readUser(text: string): User {
+  const ids = /^(\d{1,9}):(\d{1,9})$/.exec(text);
+  if (ids === null || Number(ids[1]) === 0) {
+    throw new SoftHsmError('SOFT_HSM_USAGE', `--user ${text}: numbers UID:GID expected, and not root`);
+  }
+  return { uid: Number(ids[1]), gid: Number(ids[2]) };
 }
 
 function readFaults(names: readonly string[], testLmk: boolean): Fault[] {
