@@ -1,0 +1,220 @@
+/** A superuser of the database against the auditor: what someone does to the history, and what the verifiers say. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openNote, parseCheckpoint, parseNote, parseVerifierKey } from '@openkdh/transparency-log';
+import pg from 'pg';
+import { exportLog } from '../../apps/cli/src/audit/export.ts';
+import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
+import { hasSecondVerifier, secondVerdicts } from '../support/second-verifier.ts';
+import { Stack } from '../support/stack.ts';
+
+const TERMINALS = 3;
+/** The tables of the history. */
+const tables = ['audit_event', 'audit_unsealed', 'log_leaf', 'log_tile', 'log_checkpoint', 'log_head'];
+
+describe('an auditor with a kept key and a kept checkpoint', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'openkdh-audit-'));
+  const previous = join(folder, 'kept-checkpoint');
+  let stack: Stack;
+  let client: pg.Client;
+  let key: string;
+  let made = 0;
+
+  /** Exports the log into a new bundle. */
+  const exportBundle = async (filter: Record<string, unknown> = {}) => {
+    const out = join(folder, `bundle-${made++}`);
+    const { httpUrl: api, tokenFile } = stack;
+    const { exitCode, words } = await exportLog.run({ api, tokenFile, out, ...filter });
+    expect([exitCode, words()]).toEqual([0, expect.anything()]);
+    return out;
+  };
+  /** Exit code and words of the first verifier, after the second one agreed. */
+  const verify = async (bundle: string, withPrevious = true) => {
+    const { exitCode, words } = await verifyBundle.run({ bundle, key, ...(withPrevious && { previous }) });
+    const options = ['--key', key, ...(withPrevious ? ['--previous', previous] : [])];
+    if (hasSecondVerifier) expect(secondVerdicts([bundle], options)).toMatchObject([{ exitCode }]);
+    return { exitCode, words: words() };
+  };
+  const sizeOf = (bundle: string) =>
+    parseCheckpoint(parseNote(readFileSync(join(bundle, 'checkpoint'))).text).size;
+  const allSealed = () =>
+    stack.until('every event is in a checkpoint', async () => {
+      const { rows } = await client.query<{ done: boolean }>(
+        `select (select count(*) from audit_event) = (select max(size) from log_checkpoint) as done`,
+      );
+      return rows[0]!.done;
+    });
+
+  /** Does what a superuser can do, looks through the API, and puts the tables back as they were. */
+  const attack = async (sql: string, look: () => Promise<void>) => {
+    for (const table of tables) await client.query(`create table saved_${table} as table ${table}`);
+    const asSuperuser = async (statements: string) => {
+      await client.query('set session_replication_role = replica'); // no trigger fires, no reference is checked
+      await client.query(`begin; ${statements}; commit`);
+      await client.query('set session_replication_role = origin');
+    };
+    try {
+      await asSuperuser(sql);
+      await look();
+    } finally {
+      await asSuperuser(
+        tables
+          .map(
+            (table) =>
+              `delete from ${table}; insert into ${table} overriding system value table saved_${table}; drop table saved_${table};`,
+          )
+          .join(''),
+      );
+    }
+  };
+
+  beforeAll(async () => {
+    stack = await Stack.start();
+    client = new pg.Client({ connectionString: stack.databaseUrl });
+    await client.connect();
+    await stack.startFleet(TERMINALS);
+    await stack.until(
+      'the fleet is loaded',
+      async () => (await stack.status()).loads.confirmed === TERMINALS,
+    );
+    await stack.stopPart('terminal-sim');
+    await sleep(1_500); // sessions close, and say so
+    await allSealed();
+    const first = await exportBundle();
+    key = readFileSync(join(first, 'key'), 'utf8').trim();
+    writeFileSync(previous, readFileSync(join(first, 'checkpoint')));
+    await client.query(
+      `insert into audit_event (type, actor) select 'test.later', 'test' from generate_series(1, 5)`,
+    );
+    await allSealed();
+  }, 120_000);
+  afterAll(async () => {
+    await client.end();
+    await stack.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('verifies what nobody touched, and says so in words', async () => {
+    const bundle = await exportBundle();
+    const { exitCode, words } = await verify(bundle);
+    expect(exitCode).toBe(0);
+    expect(words).toContain(`has ${sizeOf(bundle)} entries`);
+    expect(words).toContain('nothing was cut off or made anew');
+    expect(words).toMatch(/\d+ CONFIRMED/);
+  });
+
+  test('verifies the part about one terminal', async () => {
+    const { rows } = await client.query<{ id: string; entries: string }>(
+      `select t.id, (select count(*)::text from audit_event where terminal_id = t.id) as entries from terminal t limit 1`,
+    );
+    const bundle = await exportBundle({ terminal: rows[0]!.id });
+    expect(await verify(bundle, false)).toEqual({
+      exitCode: 0,
+      words: expect.stringContaining(`${rows[0]!.entries} of them are in this bundle`),
+    });
+  });
+
+  test('an empty part is one, too', async () => {
+    const bundle = await exportBundle({ until: '2001-01-01T00:00:00Z' });
+    expect(await verify(bundle, false)).toMatchObject({ exitCode: 0 });
+  });
+
+  test.each([
+    [
+      'an entry is edited',
+      18,
+      `update log_leaf set entry = convert_to(replace(convert_from(entry, 'UTF8'), '"actor":"', '"actor":"x'), 'UTF8')
+       where leaf_index = 3`,
+    ],
+    ['an entry is deleted', 19, 'delete from log_leaf where leaf_index = 3'],
+    ['the last entries are deleted', 21, 'delete from log_leaf where leaf_index > 10'],
+    ['all entries are deleted', 21, 'truncate log_leaf'],
+    [
+      'two entries change places',
+      18,
+      'update log_leaf set leaf_index = -1 where leaf_index = 3; update log_leaf set leaf_index = 3 where leaf_index = 4; update log_leaf set leaf_index = 4 where leaf_index = -1',
+    ],
+    [
+      'an entry is put in, and the others move on',
+      18,
+      `update log_leaf set leaf_index = -leaf_index - 2 where leaf_index > 3;
+       update log_leaf set leaf_index = -leaf_index - 1 where leaf_index < 0;
+       insert into log_leaf (leaf_index, event_id, entry) select 4, 0, entry from log_leaf where leaf_index = 3`,
+    ],
+    [
+      'the leaf hashes are edited',
+      11,
+      `update log_tile set bytes = overlay(bytes placing '\\x00' from 1) where level = 0`,
+    ],
+    ['the leaf hashes are deleted', 11, 'truncate log_tile'],
+    [
+      'an entry and its leaf hash are edited',
+      11,
+      `update log_leaf set entry = '{}' where leaf_index = 3;
+       update log_tile set bytes = overlay(bytes placing sha256('\\x00' || '{}'::bytea) from 97) where level = 0`,
+    ],
+    [
+      'the tail is cut off with its checkpoint',
+      21,
+      `delete from log_checkpoint where size > 1;
+       insert into log_checkpoint (size, note) select size, note from saved_log_checkpoint order by size limit 1
+       on conflict do nothing`,
+    ],
+  ])('%s: %d', async (_, exitCode, sql) => {
+    await attack(sql, async () => expect(await verify(await exportBundle())).toMatchObject({ exitCode }));
+  });
+
+  test('an audit event that is edited, deleted or slipped in leaves the history as it was', async () => {
+    const sql = `update audit_event set actor = 'nobody' where id = 3; delete from audit_event where id = 4;
+      insert into audit_event (type, actor) values ('test.slipped-in', 'nobody')`;
+    await attack(sql, async () => {
+      const bundle = await exportBundle();
+      expect(await verify(bundle)).toMatchObject({ exitCode: 0 });
+      expect(readFileSync(join(bundle, `tile/entries/000.p/${sizeOf(bundle)}`), 'utf8')).not.toContain(
+        'nobody',
+      );
+    });
+  });
+
+  test('the log is made anew from an edited table: a fork, shown by the kept checkpoint alone', async () => {
+    const sql = `truncate log_leaf, log_tile, log_checkpoint, audit_unsealed; update log_head set size = 0;
+      update audit_event set actor = 'nobody' where id = 3;
+      insert into audit_unsealed select id from audit_event`;
+    const before = await exportBundle();
+    await attack(sql, async () => {
+      await allSealed(); // by the sealer itself, signed by the key in the HSM
+      const bundle = await exportBundle();
+      expect(await verify(bundle, false)).toMatchObject({ exitCode: 0 });
+      expect(await verify(bundle)).toMatchObject({ exitCode: 12 });
+      // Two checkpoints of one size, both signed: the proof of misbehaviour.
+      expect(sizeOf(bundle)).toBe(sizeOf(before));
+      const trusted = [parseVerifierKey(key)];
+      const [one, other] = [before, bundle].map(
+        (at) => openNote(readFileSync(join(at, 'checkpoint')), trusted).text,
+      );
+      expect(one).not.toBe(other);
+      writeFileSync(previous, readFileSync(join(before, 'checkpoint')));
+      expect(await verify(bundle)).toMatchObject({
+        exitCode: 12,
+        words: expect.stringContaining('two checkpoints'),
+      });
+    });
+  });
+
+  test('an event that was taken from the sealer shows as a gap, once the log goes on without it', async () => {
+    const { rows } = await client.query<{ id: string; attempts: number }>(
+      'select id, attempts_made as attempts from terminal limit 1',
+    );
+    const [{ id, attempts }] = rows as [(typeof rows)[number]];
+    await client.query(
+      `insert into audit_event (type, actor, terminal_id, attempt_id, body)
+       values ('attempt.requested', 'test', $1, gen_random_uuid(), $2)`,
+      [id, { kind: 'KEYS', number: attempts + 2 }], // the one between was never logged
+    );
+    await allSealed();
+    expect(await verify(await exportBundle())).toMatchObject({ exitCode: 14 });
+  });
+});
