@@ -2,7 +2,7 @@ import { createPublicKey, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { unwrap } from '@openkdh/tr31';
 import { type LmkHandle, lmkHandle, parseThalesHeader } from '@openkdh/tr31/thales';
-import { loadTestLmk } from '../../apps/soft-hsm/src/lmk/test-lmks.ts';
+import { testLmkKeys } from '../../apps/soft-hsm/src/lmk/test-lmks.ts';
 import { frame } from '../../apps/soft-hsm/src/wire/frames.ts';
 import { type RunningSoftHsm, startSoftHsm } from '../support/soft-hsm.ts';
 import { messageOf, payshield } from '../support/soft-hsm-in-process.ts';
@@ -24,7 +24,7 @@ function openSBlock(handle: LmkHandle, answer: string, at: number) {
 }
 
 describe.each(['a unix socket', 'TLS 1.3'])('over %s, AES test LMK', (transport) => {
-  const handle = lmkHandle(loadTestLmk('AES').key);
+  const handle = lmkHandle(testLmkKeys.AES);
   let hsm: RunningSoftHsm;
   let client: WireClient;
   beforeAll(async () => {
@@ -82,7 +82,7 @@ describe.each(['a unix socket', 'TLS 1.3'])('over %s, AES test LMK', (transport)
 });
 
 describe('over a unix socket, 3DES key block test LMK', () => {
-  const handle = lmkHandle(loadTestLmk('TDES').key);
+  const handle = lmkHandle(testLmkKeys.TDES);
   const { commands, s_block_v0, s_block_v0_rsa_private: rsa } = payshield;
   let hsm: RunningSoftHsm;
   let client: WireClient;
