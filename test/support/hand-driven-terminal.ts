@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { json } from 'node:stream/consumers';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { createCertificationRequest } from '@openkdh/pki';
 import {
   type KdhMessage,
@@ -52,25 +53,34 @@ export interface UpgradeOutcome {
   number?: number;
 }
 
+/** `session`: a TLS session to resume. */
+type ConnectOptions = ClientOptions & Pick<ConnectionOptions, 'session'>;
+
 /** One connection of a terminal whose every frame a test writes. */
 export class HandDrivenTerminal {
   readonly socket: WebSocket;
   readonly received: Received<KdhMessage>[] = [];
   readonly upgrade: Promise<UpgradeOutcome>;
+  /** Set once the server has answered. */
+  tls: TLSSocket | undefined;
   readonly #session: Session<'terminal'> = openSession('terminal');
   readonly #serial: string;
   readonly #closed: Promise<number>;
 
-  constructor(terminal: Enrolled, url: string, options: ClientOptions = {}) {
+  constructor(terminal: Enrolled, url: string, options: ConnectOptions = {}) {
     this.#serial = terminal.serial;
     this.socket = new WebSocket(url, 'kdh.v1', { ...terminal.tls, ...options });
     this.#closed = new Promise((resolve) => this.socket.once('close', resolve)); // events.once would reject at 'error'
     this.socket.on('message', (data) => this.received.push(this.#session.receive(String(data))));
+    this.socket.on('upgrade', ({ socket }) => {
+      this.tls = socket as TLSSocket;
+    });
     this.socket.on('error', () => {}); // 'close' follows
     this.upgrade = new Promise((resolve, reject) => {
       this.socket.on('open', () => resolve({ status: 101 }));
       this.socket.on('close', () => reject(new Error('the connection was closed before the upgrade')));
       this.socket.on('unexpected-response', (_request, response) => {
+        this.tls = response.socket as TLSSocket;
         resolve(
           json(response).then((problem) => ({
             status: response.statusCode as number,
@@ -86,7 +96,7 @@ export class HandDrivenTerminal {
   static async welcomed(
     terminal: Enrolled,
     url: string,
-    options: ClientOptions = {},
+    options: ConnectOptions = {},
   ): Promise<HandDrivenTerminal> {
     const connection = new HandDrivenTerminal(terminal, url, options);
     await connection.upgrade;

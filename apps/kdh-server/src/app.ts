@@ -20,7 +20,7 @@ export async function createApp(config: Config, logger: LoggerService): Promise<
   if (config.KDH_ROLES.includes('gateway')) {
     app.useWebSocketAdapter(new TerminalAdapter(app.get(TerminalListener)));
   }
-  app.enableShutdownHooks(['SIGTERM', 'SIGINT']);
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true }); // a clean stop is exit code 0
   serveApiDocs(app);
   return app;
 }

@@ -31,6 +31,7 @@ const configSchema = z
     KDH_TERMINAL_HOST: z.string().default('127.0.0.1'),
     KDH_TERMINAL_PORT: port.default(8443),
     KDH_TERMINAL_NAMES: z.string().default('localhost,127.0.0.1'),
+    KDH_ADDRESS_CONNECTIONS_PER_SECOND: z.coerce.number().int().min(1).max(1_000_000).default(200),
     KDH_STATE_DIR: z.string().min(1),
     KDH_NODE_ID: z.string().min(1).max(64).default(`${hostname()}-${process.pid}`),
     KDH_ROLES: z

@@ -10,13 +10,9 @@ import {
 import { v7 as uuidv7 } from 'uuid';
 import type { RawData, WebSocket } from 'ws';
 import type { KnownTerminal } from './admission.ts';
+import { gatewayLimits } from './limits.ts';
 import type { LiveSession } from './session-registry.ts';
-
-/** Frames that wait while one is handled; a terminal that sends more does not wait for answers. */
-const MAILBOX_FRAMES = 32;
-
-/** Bytes that a slow reader may leave in our socket before it is cut off. */
-const MAX_BUFFERED_BYTES = 1024 * 1024;
+import { TokenBucket } from './token-bucket.ts';
 
 export type MessageHandler = (message: Received<TerminalMessage>) => Promise<void>;
 
@@ -34,6 +30,7 @@ export class TerminalConnection {
   readonly queried = new Map<string, string>();
   private readonly session: Session<'kdh'>;
   private readonly mailbox: string[] = [];
+  private readonly rate = new TokenBucket(gatewayLimits.framesPerTerminal, performance.now());
   private handling = false;
   private lastMessageId = '';
   private pingTimer: NodeJS.Timeout | undefined;
@@ -58,6 +55,7 @@ export class TerminalConnection {
       clearInterval(this.pingTimer);
       this.onClosed();
     });
+    socket.on('ping', () => void this.spend());
     socket.on('pong', () => clearTimeout(this.deadline));
   }
 
@@ -70,8 +68,9 @@ export class TerminalConnection {
     this.socket.on('message', (data: RawData, isBinary: boolean) => {
       // What was still under way when we sent KICK or a fatal ERROR is not looked at.
       if (this.socket.readyState !== this.socket.OPEN || this.session.phase === 'over') return;
+      if (!this.spend()) return;
       if (isBinary) return this.refuse(new ProtocolError('BAD_MESSAGE', 'text frames only', { fatal: true }));
-      if (this.mailbox.length >= MAILBOX_FRAMES) {
+      if (this.mailbox.length >= gatewayLimits.mailboxFrames) {
         return this.refuse(new ProtocolError('BUSY', 'too many frames at once', { fatal: true }));
       }
       this.mailbox.push(data.toString());
@@ -95,7 +94,8 @@ export class TerminalConnection {
     const { lastMessageId } = this;
     if (message.t === 'QUERY' && 'attempt' in message.b) this.queried.set(lastMessageId, message.b.attempt);
     this.socket.send(frame);
-    if (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) this.socket.terminate();
+    if (this.socket.bufferedAmount > gatewayLimits.bufferedBytes)
+      this.cutOff('does not read what it is sent');
     return lastMessageId;
   }
 
@@ -119,6 +119,20 @@ export class TerminalConnection {
     if (!error.code?.startsWith('WS_ERR')) return this.socket.terminate();
     const code = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'TOO_LARGE' : 'BAD_MESSAGE';
     this.onRefused(new ProtocolError(code, 'a WebSocket frame that cannot be accepted', { fatal: true }));
+  }
+
+  /** Counts a frame; refuses the connection when there were too many of late. */
+  private spend(): boolean {
+    if (this.rate.take(performance.now())) return true;
+    if (this.socket.readyState === this.socket.OPEN) {
+      this.refuse(new ProtocolError('BUSY', 'too many frames', { fatal: true }));
+    }
+    return false;
+  }
+
+  private cutOff(reason: string): void {
+    this.onRefused(new ProtocolError('BUSY', reason, { fatal: true }));
+    this.socket.terminate();
   }
 
   private expect(milliseconds: number, reason: string): void {

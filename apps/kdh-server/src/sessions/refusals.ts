@@ -47,6 +47,11 @@ export class Refusals {
     }
   }
 
+  /** A connection was cut before anything was known of who made it: counted, and not recorded. */
+  noteCut(): void {
+    this.suppressed += 1;
+  }
+
   private mayRecord(): boolean {
     const now = Date.now();
     if (now - this.windowStart >= 60_000) {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import {
@@ -10,22 +11,20 @@ import {
   Logger,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { endpointPath, type ProtocolError, protocolLimits, subprotocol } from '@openkdh/terminal-protocol';
+import { endpointPath, type ProtocolError, subprotocol } from '@openkdh/terminal-protocol';
 import { WebSocketServer } from 'ws';
 import { CONFIG, type Config } from '../config/config.ts';
 import { GatewayCertificate } from '../pki/gateway-certificate.ts';
 import { TerminalCertificates } from '../terminals/terminal-certificates.ts';
 import { checkRequest, checkWhitelist, UpgradeRefusal } from './admission.ts';
 import { TerminalConnection } from './connection.ts';
+import { Intake } from './intake.ts';
+import { gatewayLimits } from './limits.ts';
 import { Refusals } from './refusals.ts';
+import { TokenBuckets } from './token-bucket.ts';
 
-const HANDSHAKE_MILLISECONDS = 10_000;
-
-/** Upgrades whose checks are under way; more than that are sent away with 503 until the first are through. */
-const MAX_UPGRADES_IN_FLIGHT = 512;
-
-/** What a terminal that is sent away with 503 is asked to wait; it adds its own jitter. */
-const RETRY_AFTER_SECONDS = 5;
+/** Long enough for a terminal that comes back after a lost connection. */
+const SESSION_TICKET_SECONDS = 300;
 
 /** Time for terminals to take KICK and close before a shutdown cuts them off. */
 const DRAIN_MILLISECONDS = 3_000;
@@ -39,12 +38,14 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
   private readonly logger = new Logger('TerminalListener');
   private readonly sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: protocolLimits.maxFrameBytes,
+    maxPayload: gatewayLimits.maxFrameBytes,
     perMessageDeflate: false,
     handleProtocols: () => subprotocol,
   });
   private readonly connections = new Set<TerminalConnection>();
   private server: Server | undefined;
+  private readonly intake: Intake;
+  private readonly upgrades = new TokenBuckets(gatewayLimits.upgradesPerTerminal);
   private upgrading = 0;
   private stopping = false;
   private connected: (connection: TerminalConnection) => void = () => {};
@@ -54,7 +55,9 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
     private readonly gatewayCertificate: GatewayCertificate,
     private readonly certificates: TerminalCertificates,
     private readonly refusals: Refusals,
-  ) {}
+  ) {
+    this.intake = new Intake(config.KDH_ADDRESS_CONNECTIONS_PER_SECOND);
+  }
 
   onConnection(callback: (connection: TerminalConnection) => void): void {
     this.connected = callback;
@@ -73,8 +76,13 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.3',
-      handshakeTimeout: HANDSHAKE_MILLISECONDS,
+      handshakeTimeout: gatewayLimits.handshakeMilliseconds,
+      // Tickets are sealed with keys that only this process has: a session is resumed here or nowhere. It does not
+      // matter for admission, which judges the certificate of a resumed session like that of a new one.
+      sessionTimeout: SESSION_TICKET_SECONDS,
     });
+    server.prependListener('connection', (socket) => this.takeIn(socket as Socket)); // before a handshake begins
+    server.on('secureConnection', (socket) => this.intake.leave(socket.remoteAddress, socket.remotePort));
     server.on('request', (_request, response) => response.writeHead(426, { connection: 'close' }).end());
     server.on('tlsClientError', () => {}); // port scans and broken handshakes: nothing came through
     server.on('upgrade', (request, socket, head) => {
@@ -114,8 +122,18 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
     this.server?.closeAllConnections();
   }
 
+  private takeIn(socket: Socket): void {
+    const { remoteAddress, remotePort } = socket; // gone once it is closed
+    if (!this.intake.enter(socket, performance.now())) {
+      this.refusals.noteCut();
+      socket.destroy();
+      return;
+    }
+    socket.once('close', () => this.intake.leave(remoteAddress, remotePort));
+  }
+
   private async admit(request: IncomingMessage) {
-    if (this.stopping || this.upgrading >= MAX_UPGRADES_IN_FLIGHT) throw new UpgradeRefusal('BUSY');
+    if (this.stopping || this.upgrading >= gatewayLimits.upgradesInFlight) throw new UpgradeRefusal('BUSY');
     this.upgrading += 1;
     try {
       const certificate = checkRequest(
@@ -130,7 +148,9 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
         (der) => this.certificates.checkTls(der),
       );
       const { known, fingerprint } = await this.certificates.findByTlsCertificate(certificate);
-      return { known: checkWhitelist(known), fingerprint };
+      const terminal = checkWhitelist(known);
+      if (!this.upgrades.take(terminal.terminalId, performance.now())) throw new UpgradeRefusal('BUSY');
+      return { known: terminal, fingerprint };
     } finally {
       this.upgrading -= 1;
     }
@@ -152,7 +172,7 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
     socket.end(
       `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\nContent-Type: application/problem+json\r\n` +
         `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n` +
-        `${refusal.status === 503 ? `Retry-After: ${RETRY_AFTER_SECONDS}\r\n` : ''}\r\n${body}`,
+        `${refusal.status === 503 ? `Retry-After: ${gatewayLimits.retryAfterSeconds}\r\n` : ''}\r\n${body}`,
     );
   }
 
