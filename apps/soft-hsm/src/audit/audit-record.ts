@@ -57,13 +57,20 @@ export type AuditRecord = (AuditEntry | CheckpointEntry) & {
 };
 
 export function formatRecord(record: AuditRecord): AuditLine {
-  return JSON.stringify(record, Object.keys(record).sort());
+  return canonical(record);
 }
 
 /** The line of a checkpoint without its signature: what is signed. */
 export function signedPart(checkpoint: AuditRecord & { event: 'checkpoint' }): string {
   const { signature: _, ...record } = checkpoint;
-  return JSON.stringify(record, Object.keys(record).sort());
+  return canonical(record);
+}
+
+/** The members in order; what is in them are texts, numbers and arrays of texts, which are canonical as they are. */
+function canonical(record: object): string {
+  const sorted: Record<string, unknown> = {};
+  for (const name of Object.keys(record).sort()) sorted[name] = record[name as keyof typeof record];
+  return JSON.stringify(sorted);
 }
 
 /** SHA-256 of the line, upper-case hex. */

@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { SoftHsmError } from '../errors.ts';
+import { parseBackup } from './backup.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { readOfficers, verifyOrder } from './orders.ts';
+
+const context = { hsm: '00'.repeat(16), officers: [], usedNonces: new Set<string>(), now: new Date() };
+const codeOf = (action: () => unknown) => {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof SoftHsmError) return error.code;
+    throw error;
+  }
+  return 'done';
+};
+
+describe('whatever comes', () => {
+  const json = fc.oneof(fc.jsonValue(), fc.record({ order: fc.jsonValue(), signatures: fc.jsonValue() }));
+
+  test('as an order is refused as one', () => {
+    fc.assert(
+      fc.property(json, (value) => {
+        expect(codeOf(() => verifyOrder(value, context))).toBe('SOFT_HSM_ORDER');
+      }),
+    );
+  });
+
+  test('as officers is refused as such, or is an empty list', () => {
+    fc.assert(
+      fc.property(json, (value) => {
+        const empty = Array.isArray(value) && value.length === 0;
+        expect(codeOf(() => readOfficers(value))).toBe(empty ? 'done' : 'SOFT_HSM_ORDER');
+      }),
+    );
+  });
+
+  test('as a backup is refused as one', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          json.map((value) => JSON.stringify(value)),
+        ),
+        (text) => {
+          expect(codeOf(() => parseBackup(Buffer.from(text)))).toBe('SOFT_HSM_SEAL');
+        },
+      ),
+    );
+  });
+});
+
+describe('canonical JSON, RFC 8785', () => {
+  test.each<[unknown, string]>([
+    [{ b: 1, a: [true, 'x'], '': {} }, '{"":{},"a":[true,"x"],"b":1}'],
+    [
+      { '\u20ac': 1, '\r': 2, '1': 3, '\u0080': 4, '\u00f6': 5 },
+      '{"\\r":2,"1":3,"\u0080":4,"\u00f6":5,"\u20ac":1}',
+    ], // 3.2.3
+    ['\u000f\n"\\', '"\\u000f\\n\\"\\\\"'],
+  ])('%j', (value, text) => {
+    expect(canonicalJson(value)).toBe(text);
+  });
+
+  test.each([1.5, Number.NaN, 2 ** 53, null, undefined, [null], { a: undefined }])(
+    '%p has no place in it',
+    (value) => {
+      expect(() => canonicalJson(value)).toThrow(RangeError);
+    },
+  );
+});
