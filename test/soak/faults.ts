@@ -53,7 +53,7 @@ export class Faults {
 
   async #load(terminals: string[]): Promise<void> {
     const terminalIds = new Set<string>();
-    for (let n = 1 + this.#random.whole(20); n > 0; n -= 1) terminalIds.add(this.#random.pick(terminals));
+    for (let n = 1 + this.#random.whole(40); n > 0; n -= 1) terminalIds.add(this.#random.pick(terminals));
     // One by one: in a batch, one terminal with an open load would stop all others.
     const asked = [...terminalIds].map((terminalId) => this.#ask('/loads', 'loads', { terminalId }));
     await Promise.all(asked);

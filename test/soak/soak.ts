@@ -30,9 +30,11 @@ const terminals = Number(values.terminals);
 /** Longest that the fleet may take to come to rest once the faults have ended. */
 const restMs = 300_000;
 /** Most that passes between two faults. */
-const pauseMs = 2_500;
+const pauseMs = 1_500;
 /** How often the history is judged while it grows. */
 const judgeEveryMs = 60_000;
+/** Share of the terminals that send every result twice: under TLS the proxy cannot double anything. */
+const doublingShare = 0.1;
 /** Share of the terminals that may be revoked. */
 const revocableShare = 0.05;
 
@@ -53,7 +55,12 @@ try {
 /** Returns how many invariants were broken. */
 async function soak(): Promise<number> {
   const releasedAtFirst = await operations();
-  await stack.startFleet(terminals, ['--oracle', oracle, '--kdh', `wss://127.0.0.1:${proxy.port}/kdh`]);
+  const doubled = Array.from({ length: terminals * doublingShare }, (_, n) => [
+    '--misbehave',
+    `duplicate-result@SIM-${String(10 * n + 1).padStart(6, '0')}`,
+  ]);
+  const kdh = ['--kdh', `wss://127.0.0.1:${proxy.port}/kdh`];
+  await stack.startFleet(terminals, ['--oracle', oracle, ...kdh, ...doubled.flat()]);
   await stack.until(
     'the fleet is enrolled',
     async () => (await stack.status()).terminals.enrolled === terminals,

@@ -87,6 +87,10 @@ export interface History {
   keys: KeyRow[];
   /** In the order of their ids: events of transactions that lock the same rows stand in the order of their commits. */
   events: EventRow[];
+  /** The sealed log: canonical JSON of an event each, in the order of their indices. */
+  leaves: { index: number; entry: string }[];
+  /** The signed notes of the log's checkpoints, by size. */
+  checkpoints: { size: number; note: string }[];
   /** What waits in the queue, as text. */
   jobs: string[];
 }
@@ -118,6 +122,12 @@ export async function readHistory(databaseUrl: string): Promise<History> {
       events: await rows<EventRow>(
         `select id::float as id, to_jsonb(time) #>> '{}' as time, type, terminal_id as "terminalId",
            attempt_id as "attemptId", body from audit_event order by id`,
+      ),
+      leaves: await rows<History['leaves'][number]>(
+        `select leaf_index::float as index, convert_from(entry, 'UTF8') as entry from log_leaf order by leaf_index`,
+      ),
+      checkpoints: await rows<History['checkpoints'][number]>(
+        `select size::float as size, convert_from(note, 'UTF8') as note from log_checkpoint order by size`,
       ),
       jobs: (await rows<{ data: string }>('select data::text from bullmq.job')).map((row) => row.data),
     };

@@ -2,13 +2,17 @@ import { sign, X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createLocalCa } from '@openkdh/pki';
 import { loadResultSignedBytes } from '@openkdh/terminal-protocol';
+import { CompactRange, leafHash } from '@openkdh/transparency-log';
 import type { EventRow, History } from './history.ts';
 import { violations, type Witnesses } from './invariants.ts';
+
+/** A history is JSON, and so is its copy. */
+const copyOf = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 type Told = { history: History; witnesses: Witnesses };
 
 const attempt = '0197fa2c-0000-7000-8000-000000000001';
-const at = (second: number): string => `2026-11-24T07:00:${String(second).padStart(2, '0')}.000Z`;
+const at = (second: number): string => new Date(Date.UTC(2026, 10, 24, 7) + second * 1000).toISOString();
 
 /** A terminal that got one key: nothing is wrong with it. */
 async function healthy(): Promise<Told> {
@@ -41,6 +45,11 @@ async function healthy(): Promise<Told> {
     { type: 'attempt.requested', attemptId: attempt, body: {} },
     ...moves,
   ].map((event, index): EventRow => ({ id: 10 * (index + 1), time: at(index), terminalId: 't', ...event }));
+  const leaves = events.map(({ id, type, body }, index) => ({
+    index,
+    entry: JSON.stringify({ id: String(id), type, body }),
+  }));
+  const log = treeOf(leaves.map(({ entry }) => entry));
   const history: History = {
     terminals: [
       {
@@ -78,6 +87,8 @@ async function healthy(): Promise<Told> {
       },
     ],
     events,
+    leaves,
+    checkpoints: [{ size: log.size, note: `origin\n${log.size}\n${log.root}\n\nsignature\n` }],
     jobs: [`{"attempts":["${attempt}"]}`],
   };
   const held = [
@@ -90,11 +101,18 @@ async function healthy(): Promise<Told> {
       acknowledged: [{ attempt, time: at(30) }],
       released: 1,
       logs: '{"event":"ready"}',
-      earlier: structuredClone(history),
+      earlier: copyOf(history),
       honest: true,
       atRest: true,
     },
   };
+}
+
+/** Size and root, base64. */
+function treeOf(entries: string[]): { size: number; root: string } {
+  const range = CompactRange.empty();
+  for (const entry of entries) range.append(leafHash(Buffer.from(entry)));
+  return { size: entries.length, root: Buffer.from(range.root()).toString('base64') };
 }
 
 const eventOf = ({ history }: Told, type: string): EventRow =>
@@ -143,8 +161,17 @@ const tampered: [rule: string, tamper: (told: Told) => unknown][] = [
       Object.assign(history, { events: history.events.filter((event) => event.type !== 'terminal.bound') }),
   ],
   ['I7', (told) => Object.assign(eventOf(told, 'attempt.approved').body, { rule: undefined })],
-  ['I8', (told) => Object.assign(eventOf(told, 'attempt.sent'), { time: at(59) })],
-  ['I8', ({ history }) => history.events.shift()],
+  ['I8: no event', (told) => Object.assign(eventOf(told, 'attempt.sent'), { time: at(59) })],
+  ['I8: no event', ({ history }) => history.events.shift()],
+  ['I8: the log', ({ history }) => Object.assign(history.leaves[1]!, { index: 2 })],
+  [
+    'I8: the log',
+    ({ history }) => history.leaves.push({ ...history.leaves[0]!, index: history.leaves.length }),
+  ],
+  ['I8: the log', (told) => Object.assign(eventOf(told, 'attempt.sent').body, { epoch: 2 })],
+  ['I8: the log', ({ history }) => history.leaves.pop()],
+  ['I8: the log', ({ history }) => Object.assign(history.checkpoints[0]!, { size: 2 })],
+  ['I8: the log', ({ history }) => history.events.unshift({ ...history.events[0]!, id: 1, time: at(-120) })],
   ['I9', (told) => insertBefore(told, 'attempt.sent', { type: 'bdk.frozen', body: { id: 'b' } })],
   ['I10', ({ history }) => history.jobs.push('D0144B1AX00N0200')],
   ['I10', ({ witnesses }) => Object.assign(witnesses, { logs: 'tr31: B0104B1TX00N0200' })],
@@ -170,13 +197,13 @@ describe('the checker of the invariants', () => {
   });
 
   test.each(tampered)('finds what breaks %s (%#)', (rule, tamper) => {
-    const broken = structuredClone(told);
+    const broken = copyOf(told);
     tamper(broken);
     expect(violations(broken.history, broken.witnesses)).toContainEqual(expect.stringMatching(`^${rule}`));
   });
 
   test('a terminal that is released again may be sent to, as may a BDK', () => {
-    const again = structuredClone(told);
+    const again = copyOf(told);
     for (const [type, body] of [
       ['terminal.suspended', {}],
       ['bdk.frozen', { id: 'b' }],

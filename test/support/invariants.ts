@@ -1,5 +1,7 @@
 import { verify, X509Certificate } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { type LoadResult, loadResultSignedBytes } from '@openkdh/terminal-protocol';
+import { CompactRange, leafHash } from '@openkdh/transparency-log';
 import type { Acknowledged, AttemptRow, EventRow, HeldKey, History, KeyRow } from './history.ts';
 
 /** What others than the database saw. A rule that needs a witness that is not there finds nothing. */
@@ -26,6 +28,9 @@ const isFinal = (attempt: AttemptRow): boolean => FINAL.includes(attempt.state);
 
 /** The sweeper looks every second; an attempt that nobody acts on for so long is lost. */
 const OVERDUE_SECONDS = 60;
+
+/** The sealer looks every second; at rest, what is older than the newest event by so much must be sealed. */
+const UNSEALED_MILLISECONDS = 60_000;
 
 /** A TR-31 block of an initial key or a KBPK, in its text form. X9.143:2021 6.2. */
 const keyBlockText = /[BD]\d{4}(B1|K1)[AT][XB]/;
@@ -170,6 +175,32 @@ const rules: Record<string, Rule> = {
       .map(({ id, type }) => `event ${id}, ${type}`);
   },
 
+  'I8: the log holds each event once, as it was, and grows by appending': (history, { atRest }) => {
+    const events = new Map(history.events.map((event) => [event.id, event]));
+    const sealed = new Set<number>();
+    const found: string[] = [];
+    const log = CompactRange.empty();
+    const checkpoints = new Map(history.checkpoints.map(({ size, note }) => [size, rootOf(note)]));
+    for (const [position, { index, entry }] of history.leaves.entries()) {
+      const { id, type, body } = JSON.parse(entry) as { id: string; type: string; body: unknown };
+      const event = events.get(Number(id));
+      if (index !== position) found.push(`index ${index} follows ${position - 1}`);
+      if (sealed.has(Number(id))) found.push(`event ${id} is in it twice`);
+      if (event?.type !== type || !isDeepStrictEqual(event.body, body)) found.push(`event ${id} differs`);
+      sealed.add(Number(id));
+      log.append(leafHash(Buffer.from(entry)));
+      const root = checkpoints.get(position + 1);
+      if (root && !log.hasRoot(root)) found.push(`checkpoint ${position + 1} is of another log`);
+      checkpoints.delete(position + 1);
+    }
+    found.push(...[...checkpoints.keys()].map((size) => `checkpoint ${size} has no entries`));
+    const newest = Date.parse(history.events.at(-1)?.time ?? '');
+    const missing = history.events.filter(
+      ({ id, time }) => atRest && !sealed.has(id) && newest - Date.parse(time) > UNSEALED_MILLISECONDS,
+    );
+    return [...found, ...missing.map(({ id, type }) => `event ${id}, ${type}, is missing`)];
+  },
+
   'I9: nothing of a frozen BDK is reserved or sent': ({ events, keys }) => {
     const bdksOf = group(keys, (key) => key.attemptId);
     const frozen = new Set<unknown>();
@@ -258,6 +289,11 @@ function unlikeSigned(
     if (said.kcv?.slice(0, 6) !== kcvExpected || kcvReported !== kcvExpected) return `KCV of ${slot}`;
   }
   return undefined;
+}
+
+/** Root hash in a checkpoint: its third line, base64. C2SP tlog-checkpoint. */
+function rootOf(note: string): Uint8Array {
+  return Buffer.from(note.split('\n')[2] ?? '', 'base64');
 }
 
 /** `attempt.outcome_unknown` → OUTCOME_UNKNOWN. */

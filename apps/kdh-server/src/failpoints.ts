@@ -22,6 +22,7 @@ export const failpointNames = [
   'first-key.request',
   'freeze.commit',
   'revoke.commit',
+  'seal.assign',
   // effects
   'queue.add',
   'job.start',
@@ -29,6 +30,8 @@ export const failpointNames = [
   'precheck',
   'socket.write',
   'result.received',
+  'checkpoint.sign',
+  'checkpoint.publish',
 ] as const;
 export type FailpointName = (typeof failpointNames)[number];
 
@@ -59,6 +62,9 @@ export class FailpointError extends Error {
 
 /** Check values of the public test LMKs, AES and 3DES (soft-hsm `--test-lmk`; rkbalgi/libiso): they protect nothing. */
 const testLmkCheckValues: ReadonlySet<string | undefined> = new Set(['9D04A0', '165126']);
+
+/** Before `kill`: time for bytes that should not have been written yet to reach whoever must not have them yet. */
+const FLUSH_MILLISECONDS = 50;
 
 let armed: Armed[] = [];
 
@@ -115,6 +121,7 @@ async function act(name: FailpointName, side: Side, effect: () => Promise<unknow
     if (point.onlyHit !== undefined && point.hits !== point.onlyHit) continue;
     switch (point.action) {
       case 'kill':
+        await sleep(FLUSH_MILLISECONDS);
         process.kill(process.pid, 'SIGKILL');
         return forever();
       case 'hang':

@@ -19,6 +19,7 @@ import {
   verifyGrowth,
 } from '@openkdh/transparency-log';
 import { Database, type Sql } from '../../database/database.ts';
+import { failpoint } from '../../failpoints.ts';
 import { entryOf, type StoredEvent } from './entry.ts';
 import { LogIdentity } from './log-identity.ts';
 
@@ -73,6 +74,7 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
       if (!head) return 0; // another node is at it
       const events = await takeUnsealed(sql);
       if (events.length === 0) return 0;
+      sql.commitsAs('seal.assign');
       const entries = events.map(entryOf);
       await sql.query(
         `insert into log_leaf (leaf_index, event_id, entry)
@@ -130,10 +132,12 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
         consistencyProof(last.size, size, subtreeHash),
       );
     }
-    const note = await signCheckpoint(checkpoint, this.identity.signer);
-    await this.database.query(
-      'insert into log_checkpoint (size, note) values ($1, $2) on conflict do nothing',
-      [size, Buffer.from(note)],
+    const note = await failpoint('checkpoint.sign', () => signCheckpoint(checkpoint, this.identity.signer));
+    await failpoint('checkpoint.publish', () =>
+      this.database.query('insert into log_checkpoint (size, note) values ($1, $2) on conflict do nothing', [
+        size,
+        Buffer.from(note),
+      ]),
     );
     this.logger.log({ event: 'log.checkpoint', size });
   }
