@@ -8,11 +8,14 @@ export function recordArrays(call: () => void): (Uint8Array | Int32Array)[] {
   // Subclasses, whose arrays make arrays of their kind in `slice`, `map` and `subarray`. One of the overloads will do for
   // the compiler: all arguments are handed on.
   globalThis.Uint8Array = class extends originals.Uint8Array<ArrayBuffer> {
+    static override [Symbol.hasInstance](value: unknown) {
+      return value instanceof originals.Uint8Array;
+    }
     constructor(...values: [buffer: ArrayBuffer]) {
       super(...values);
       made.push(this);
     }
-  } as typeof Uint8Array;
+  } as unknown as typeof Uint8Array;
   globalThis.Int32Array = class extends originals.Int32Array<ArrayBuffer> {
     constructor(...values: [buffer: ArrayBuffer]) {
       super(...values);

@@ -19,10 +19,12 @@ export interface BlockCipher {
 }
 
 export function requireKeyBytes(key: Uint8Array, allowed: readonly number[], cipher: string): void {
-  if (allowed.includes(key.length)) return;
+  // Hex digits, as many as a key has bytes, would pass for another key.
+  const came = key instanceof Uint8Array ? key.length : `a ${typeof key}`;
+  if ((allowed as readonly unknown[]).includes(came)) return;
   throw new BlockCipherError(
     'BLOCK_CIPHER_KEY_LENGTH',
-    `${cipher} needs a key of ${allowed.join(', ')} bytes, got ${key.length}`,
+    `${cipher} needs a key of ${allowed.join(', ')} bytes, got ${came}`,
   );
 }
 

@@ -181,6 +181,16 @@ describe('the contract of a block cipher', () => {
     }
   });
 
+  test('text in place of a key is refused, also of as many digits as a key has bytes', () => {
+    const text = (length: number) => '0'.repeat(length) as unknown as Uint8Array;
+    const refusal = expect.objectContaining({ code: 'BLOCK_CIPHER_KEY_LENGTH' });
+    for (const engine of engines) {
+      expect(() => aes(text(32), engine)).toThrow(refusal);
+      expect(() => tdes(text(16), engine)).toThrow(refusal);
+    }
+    expect(() => des(text(8))).toThrow(refusal);
+  });
+
   test('the engine is the one that was chosen; the table core is the default', () => {
     expect(aes(new Uint8Array(16), 'openssl')).toBeInstanceOf(OpensslCipher);
     expect(tdes(new Uint8Array(16), 'openssl')).toBeInstanceOf(OpensslCipher);

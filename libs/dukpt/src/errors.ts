@@ -31,14 +31,16 @@ export class DukptError extends Error {
   }
 }
 
-/** Refuses bytes of another length than those listed. `what` names them in the message. */
+/** Refuses bytes of another length than those listed, and text. `what` names them in the message. */
 export function requireLength(
   bytes: Uint8Array,
   lengths: readonly number[],
   code: DukptErrorCode,
   what: string,
 ): void {
-  if (!lengths.includes(bytes.length)) {
-    throw new DukptError(code, `${what}: expected ${lengths.join(' or ')} bytes, got ${bytes.length}`);
+  // Hex digits, as many as a key has bytes, would pass for another key.
+  const came = bytes instanceof Uint8Array ? bytes.length : `a ${typeof bytes}`;
+  if (!(lengths as readonly unknown[]).includes(came)) {
+    throw new DukptError(code, `${what}: expected ${lengths.join(' or ')} bytes, got ${came}`);
   }
 }

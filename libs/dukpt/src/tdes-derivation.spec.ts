@@ -146,6 +146,13 @@ describe('refusals', () => {
     for (const counter of [1, 0x3ff, 0x1ff800]) expect(() => derive(tdesKsnAt(ksn, counter))).not.toThrow();
   });
 
+  test('text in place of bytes, also of as many digits as there should be bytes', () => {
+    const text = (length: number) => '0'.repeat(length) as unknown as Uint8Array;
+    expect(() => deriveTdesTransactionKey(text(16), ksn)).toThrow(refusal('DUKPT_KEY_LENGTH'));
+    expect(() => deriveTdesInitialKey(text(24), ksn)).toThrow(refusal('DUKPT_KEY_LENGTH'));
+    expect(() => deriveTdesTransactionKey(new Uint8Array(16), text(10))).toThrow(refusal('DUKPT_KSN_LENGTH'));
+  });
+
   test('every wrong length', () => {
     for (let length = 0; length <= 33; length++) {
       const wrong = new Uint8Array(length);

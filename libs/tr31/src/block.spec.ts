@@ -121,6 +121,24 @@ describe.each(versionIds)('version %s', (versionId) => {
   });
 });
 
+test('text in place of bytes is refused: as many digits as a key has bytes would pass for another key', () => {
+  const digits = '000102030405060708090A0B0C0D0E0F' as unknown as Uint8Array;
+  expect(() => wrap(digits, header('D'), key)).toThrow(code('TR31_ARGUMENT'));
+  expect(() => unwrap(digits, wrap(protectionKey, header('D'), key))).toThrow(code('TR31_ARGUMENT'));
+  const half = digits.slice(0, 16);
+  expect(() => wrap(protectionKey, header('D'), half)).toThrow(code('TR31_ARGUMENT'));
+});
+
+test('a profile that is not there is refused, whatever the block', () => {
+  for (const name of ['Strict', 'constructor', '__proto__']) {
+    const options = { profile: name as 'strict' };
+    expect(() => wrap(protectionKey, header('D'), key, options)).toThrow(code('TR31_ARGUMENT'));
+    const block = wrap(protectionKey, header('D'), key);
+    expect(() => unwrap(protectionKey, block, options)).toThrow(code('TR31_ARGUMENT'));
+    expect(() => parseHeader(block, options)).toThrow(code('TR31_ARGUMENT'));
+  }
+});
+
 test('a masked length that no key has is refused', () => {
   for (const maskedKeyLength of [-1, 8192, Number.NaN, Number.POSITIVE_INFINITY]) {
     expect(() => wrap(protectionKey, header('D'), key, { maskedKeyLength })).toThrow(

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type CipherEngine, wipe } from '@openkdh/block-ciphers';
 import { checkPayloadLength } from './check.ts';
 import { checkKey } from './check-key.ts';
-import { Tr31Error } from './errors.ts';
+import { requireBytes, Tr31Error } from './errors.ts';
 import { type Finding, finding } from './findings.ts';
 import { formatFixedHeader } from './format.ts';
 import { asciiBytes, fromHex, toHex } from './hex.ts';
@@ -53,7 +53,7 @@ export function kbpk(key: Uint8Array, engine: CipherEngine = 'table'): KbpkHandl
 /**
  * Wraps a key: a key block in upper case. A block PB is added where one is due; length and counts are worked out.
  * Throws Tr31Error: a finding code where header or key break a rule that the profile does not let pass,
- * TR31_KBPK_LENGTH, TR31_KEY_LENGTH (1 to 8191 bytes), TR31_PADDING_LENGTH, TR31_BLOCK_TOO_LONG.
+ * TR31_KBPK_LENGTH, TR31_KEY_LENGTH (1 to 8191 bytes), TR31_PADDING_LENGTH, TR31_BLOCK_TOO_LONG, TR31_ARGUMENT.
  */
 export function wrap(
   kbpkKey: Uint8Array,
@@ -89,6 +89,7 @@ function wrapUnder(
   key: Uint8Array,
   options: WrapOptions = {},
 ): string {
+  requireBytes(key, 'a key');
   const version = rowOf(versions, header.versionId);
   if (!version) {
     throw new Tr31Error('TR31_VERSION', `version id ${header.versionId}, expected A, B, C, D or E`);

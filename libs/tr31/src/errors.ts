@@ -28,3 +28,9 @@ export class Tr31Error extends Error {
     this.findings = findings;
   }
 }
+
+/** Refuses text in place of bytes: hex digits, as many as a key has bytes, would pass for another key. */
+export function requireBytes(value: Uint8Array, what: string): void {
+  if (value instanceof Uint8Array) return;
+  throw new Tr31Error('TR31_ARGUMENT', `${what} is a Uint8Array, got ${typeof value}`);
+}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Tr31Error } from './errors.ts';
+import { requireBytes, Tr31Error } from './errors.ts';
 import type { Random } from './optional-blocks.ts';
 
 export interface PaddingOptions {
@@ -76,6 +76,7 @@ function filled(
   bytes: number,
   { padding, random = randomBytes }: PaddingOptions,
 ): Uint8Array {
+  requireBytes(content, 'a key');
   const end = headBytes + content.length;
   const data = new Uint8Array(bytes);
   data.set(content, headBytes);

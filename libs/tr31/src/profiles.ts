@@ -42,10 +42,17 @@ export interface ProfileOptions {
   letPass?: readonly Exclude<FindingCode, StructuralCode>[];
 }
 
-/** Throws Tr31Error with all findings that the profile does not let pass; returns the others, the deviations met. */
+/**
+ * Throws Tr31Error with all findings that the profile does not let pass, and TR31_ARGUMENT for a profile that is not
+ * there; returns the others, the deviations met.
+ */
 export function judge(findings: Finding[], options: ProfileOptions = {}): Finding[] {
-  if (findings.length === 0) return findings;
   const { profile = 'strict', letPass = [] } = options;
+  if (!Object.hasOwn(profiles, profile)) {
+    const message = `a profile is one of ${Object.keys(profiles).join(', ')}, got another`;
+    throw new Tr31Error('TR31_ARGUMENT', message);
+  }
+  if (findings.length === 0) return findings;
   const allowed: readonly FindingCode[] = [...profiles[profile], ...letPass];
   const refused = findings.filter((found) => isStructural(found) || !allowed.includes(found.code));
   const [first] = refused;

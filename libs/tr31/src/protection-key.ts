@@ -1,6 +1,6 @@
 import { type CipherEngine, wipe } from '@openkdh/block-ciphers';
 import { type Binding, bindingOf } from './binding.ts';
-import { Tr31Error } from './errors.ts';
+import { requireBytes, Tr31Error } from './errors.ts';
 import type { VersionId } from './tables.ts';
 
 /**
@@ -14,6 +14,7 @@ export class ProtectionKey {
   #disposed = false;
 
   constructor(key: Uint8Array, engine: CipherEngine) {
+    requireBytes(key, 'a protection key');
     if (![16, 24, 32].includes(key.length)) {
       throw new Tr31Error('TR31_KBPK_LENGTH', `a protection key is 16, 24 or 32 bytes, got ${key.length}`);
     }

@@ -168,6 +168,12 @@ describe.each(versions)('version %s', (versionId, lmkKey) => {
     }
   });
 
+  test('text in place of a key is refused', () => {
+    const text = '0001020304050607' as unknown as Uint8Array;
+    expect(() => lmkHandle(lmkKey).wrap(header(versionId), text)).toThrow(code('TR31_ARGUMENT'));
+    expect(() => lmkHandle(text)).toThrow(code('TR31_ARGUMENT'));
+  });
+
   test('a header is printable: no character that looks to the MAC like another', () => {
     const lmk = lmkHandle(lmkKey);
     const block = lmk.wrap(header(versionId, { optionalBlocks: [{ id: '05', data: 'label' }] }), key);

@@ -48,11 +48,11 @@ const keyLengths: Readonly<Record<string, readonly number[]>> = { A: [16, 24, 32
 export function requireKeyLength(key: Uint8Array, header: string): void {
   const { algorithm } = keyAttributes(header);
   const allowed = keyLengths[algorithm];
-  if (key.length === 0 || (allowed && !allowed.includes(key.length))) {
+  // Hex digits, as many as a key has bytes, would pass for another key.
+  const isText = !(key instanceof Uint8Array);
+  if (isText || key.length === 0 || (allowed && !allowed.includes(key.length))) {
     const expected = allowed?.join(' or ') ?? 'at least 1';
-    throw new Tr34Error(
-      'TR34_KEY_LENGTH',
-      `algorithm ${algorithm}: expected ${expected} bytes, got ${key.length}`,
-    );
+    const came = isText ? `a ${typeof key}` : (key as Uint8Array).length;
+    throw new Tr34Error('TR34_KEY_LENGTH', `algorithm ${algorithm}: expected ${expected} bytes, got ${came}`);
   }
 }

@@ -318,6 +318,13 @@ describe('key block', () => {
     );
   });
 
+  test('text in place of a key is not sent, also of as many digits as a key has bytes', async () => {
+    const key = '0011223344556677' as unknown as Uint8Array;
+    expect(await refusal(() => makeKeyToken({ ...order, key }, kdhSigner, randomBytes))).toBe(
+      'TR34_KEY_LENGTH',
+    );
+  });
+
   test('a header of 15 characters, or with one that does not print, cannot be sent', async () => {
     for (const header of ['D0000K1AD00N000', 'D0000K1AD00N000\n', 'D0000K1AD00N000é']) {
       expect(await refusal(() => makeKeyToken({ ...order, header }, kdhSigner, randomBytes))).toBe(
