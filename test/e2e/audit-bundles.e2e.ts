@@ -1,5 +1,5 @@
 /** `openkdh audit verify` and the second verifier, test/second-verifier, on good and bad bundles: docs/audit-log.md. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { formatEntryBundle, parseEntryBundle } from '@openkdh/transparency-log';
 import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
+import { openkdh } from '../cli/transcript.ts';
 import {
   checkpointOf,
   type Event,
@@ -328,6 +329,35 @@ describe('a bundle', () => {
   });
   testWithPython.each(bundles)('for the second verifier, %s', (what, exitCode) => {
     expect(second[bundles.findIndex(([name]) => name === what)]).toMatchObject({ exitCode });
+  });
+});
+
+describe('the command', () => {
+  const bundle = join(folder, 'by the command');
+  const run = () =>
+    spawnSync(process.execPath, [openkdh, 'audit', 'verify', bundle, '--key', key], { encoding: 'utf8' });
+
+  test('says what it verified, and that without a kept checkpoint something is not', async () => {
+    await writeBundle(bundle, entriesOf(history), signer);
+    const { status, stdout, stderr } = run();
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(
+      stdout.replace(/root [0-9A-F]{64}/, 'root …'),
+    ).toBe(`The log kdh.test has 39 entries with the root …: its key signed that.
+All of them are in this bundle, unchanged and in order, and there is nothing else in it.
+Not verified: whether entries were cut off or the log was made anew; only a checkpoint that you have kept shows that.
+Every attempt went step by step (4 CONFIRMED, 0 open), no terminal's count has a gap,
+2 KSNs were reserved before their keys were derived, none twice and none skipped; approvals were not asked for.
+`);
+  });
+
+  test('tells a failure by its exit code, and in a line', () => {
+    changeEntries((entries) => [altered, ...entries.slice(1)])(bundle);
+    expect(run()).toMatchObject({
+      status: 18,
+      stdout: '',
+      stderr: 'openkdh: TLOG_ENTRY_ALTERED: the entry at 0 is not the one that the log holds there\n',
+    });
   });
 });
 

@@ -47,28 +47,31 @@ export const exportLog = defineCommand({
     await writeBundleFile(out, bundleFiles.manifest, formatManifest(isWhole ? 'whole' : 'part'));
     await writeBundleFile(out, bundleFiles.key, await log.get('key'));
     await writeBundleFile(out, bundleFiles.checkpoint, checkpointNote);
-    const entries = isWhole
-      ? await exportWhole(log, out, checkpoint)
-      : await exportPart(log, out, checkpoint, checkpointNote, { terminal, from, until });
-    const { origin, size } = checkpoint;
-    return { bundle: out, content: isWhole ? 'whole' : 'part', origin, size: String(size), entries };
+    const about = { bundle: out, origin: checkpoint.origin, size: String(checkpoint.size) };
+    if (isWhole) {
+      await exportWhole(log, out, checkpoint);
+      return { ...about, content: 'whole' };
+    }
+    const filter = { terminal, from, until };
+    return {
+      ...about,
+      content: 'part',
+      entries: await exportPart(log, out, checkpoint, checkpointNote, filter),
+    };
   },
 });
 
 /** Entries and leaf hashes as they come: to say what is wrong with them is for `audit verify`. */
-async function exportWhole(log: LogApi, out: string, { size }: Checkpoint): Promise<number> {
-  let entries = 0;
+async function exportWhole(log: LogApi, out: string, { size }: Checkpoint): Promise<void> {
   for (const tile of leafTiles(size)) {
     for (const path of [tilePath(tile), entriesPath(tile)]) {
       const bytes = await log.find(path);
       if (bytes !== undefined) await writeBundleFile(out, path, bytes);
     }
-    entries += tile.width;
   }
-  return entries;
 }
 
-/** The entries that match, each with a receipt. */
+/** The entries that match, each with a receipt; returns how many. */
 async function exportPart(
   log: LogApi,
   out: string,
@@ -94,7 +97,7 @@ async function exportPart(
   return exported;
 }
 
-/** Tiles of hashes, each fetched once: those above the leaves are few, and of the leaves only the current one is kept. */
+/** Tiles of hashes. What the entry before needed is kept: its neighbour needs nearly the same. */
 class Tiles {
   readonly #log: LogApi;
   #kept = new Map<string, Uint8Array>();
