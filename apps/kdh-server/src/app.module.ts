@@ -11,6 +11,7 @@ import { ProblemFilter } from './http/problem.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { DerivationModule } from './loads/derivation.module.ts';
 import { LoadsModule } from './loads/loads.module.ts';
+import { MetricsModule } from './metrics/metrics.module.ts';
 import { OperatorsModule } from './operators/operators.module.ts';
 import { ProfilesModule } from './profiles/profiles.module.ts';
 import { QueueModule } from './queue/queue.module.ts';
@@ -37,6 +38,7 @@ export class AppModule {
         HsmModule,
         OperatorsModule,
         ...config.KDH_ROLES.flatMap((role) => modulesOf[role]),
+        MetricsModule,
         HealthModule.forRoles(config.KDH_ROLES),
       ],
       providers: [

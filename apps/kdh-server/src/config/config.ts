@@ -28,6 +28,7 @@ const configSchema = z
     KDH_HTTP_PORT: port.default(8080),
     KDH_HTTP_TLS_CERT: z.string().optional(),
     KDH_HTTP_TLS_KEY: z.string().optional(),
+    KDH_METRICS_TOKEN: z.string().min(20).optional(),
     KDH_TERMINAL_HOST: z.string().default('127.0.0.1'),
     KDH_TERMINAL_PORT: port.default(8443),
     KDH_TERMINAL_NAMES: z.string().default('localhost,127.0.0.1'),

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { LoadResult } from '@openkdh/terminal-protocol';
 import type { Sql } from '../database/database.ts';
 import { type AttemptRef, type AttemptState, isFinal, type Transition } from './attempt.ts';
+import { countEntered, observeWay } from './attempt-metrics.ts';
 
 const logger = new Logger('Attempts');
 
@@ -54,7 +55,7 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
       }),
     })),
   );
-  const moved = await sql.query<{ id: string }>(
+  const moved = await sql.query<{ id: string; times: Record<string, string> | null }>(
     `with move as (
        select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::boolean[], $7::text[],
          $8::bigint[], $9::text[], $10::jsonb[], $11::jsonb[], $12::int[], $13::text[])
@@ -76,7 +77,7 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
            select jsonb_object_agg(state, to_jsonb(clock_timestamp())) from unnest(string_to_array(m.passed, ' ')) state)
        from move m
        where a.id = m.id and a.state = m.from_state and a.version = m.from_version
-       returning a.id, a.terminal_id
+       returning a.id, a.terminal_id, case when a.state = 'CONFIRMED' then a.times end as times
      ), event as (
        insert into audit_event (type, actor, terminal_id, attempt_id, body)
        select e.type, e.actor, moved.terminal_id, moved.id, e.body
@@ -84,7 +85,7 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
          as e(id, type, actor, body, position)
        join moved using (id) order by e.position
      )
-     select id from moved`,
+     select id, times from moved`,
     [
       moves.map((m) => m.steps[0].attempt.id),
       moves.map((m) => m.steps[0].from),
@@ -108,15 +109,19 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
   );
   const ids = new Set(moved.map((row) => row.id));
   await closeKeysOfEnded(sql, moves, ids);
-  sql.afterCommit(() => logMoves(moves, ids));
+  sql.afterCommit(() => {
+    logMoves(moves, ids);
+    for (const { times } of moved) if (times) observeWay(times);
+  });
   return ids;
 }
 
-/** One line for each move, with the attempt in it; never key material. */
+/** Counts each move, and writes one line for it with the attempt in it; never key material. */
 function logMoves(moves: Move[], moved: Set<string>): void {
   for (const { steps, actor, reasonCode } of moves) {
     const attempt = steps[0].attempt.id;
     if (!moved.has(attempt)) continue;
+    for (const { to } of steps) countEntered(to);
     logger.log({
       event: 'attempt.moved',
       attempt,

@@ -17,6 +17,8 @@ export interface DeriveQueue {
   add(jobs: DeriveJob[]): Promise<void>;
   /** Starts to work jobs. A rejected promise is logged by the caller of `onError` and not retried by the queue. */
   work(handle: (job: DeriveJob) => Promise<void>): void;
+  /** Jobs that wait, and that are worked on. */
+  depth(): Promise<Record<'waiting' | 'active', number>>;
   /** Fails when the queue's store does not answer. */
   ping(): Promise<void>;
   /** Lets running jobs finish, then disconnects. */
@@ -58,6 +60,10 @@ export function openDeriveQueue(config: Config, onError: (error: Error) => void)
       });
       worker.on('error', onError);
       worker.on('failed', (_job, error) => onError(error));
+    },
+    async depth() {
+      const { waiting = 0, active = 0 } = await queue.getJobCounts('waiting', 'active');
+      return { waiting, active };
     },
     async ping() {
       await queue.getJobCounts('waiting');

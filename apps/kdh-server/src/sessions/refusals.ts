@@ -1,7 +1,16 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Counter } from 'prom-client';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
+import { registry } from '../metrics/registry.ts';
+
+const refused = new Counter({
+  name: 'kdh_terminals_refused_total',
+  help: 'Refusals of connections and messages of terminals by this node, by code of kdh.v1; CONNECTION_LIMIT: cut unheard',
+  labelNames: ['code'],
+  registers: [registry],
+});
 
 export interface Refusal {
   /** A code of `kdh.v1`. */
@@ -31,6 +40,7 @@ export class Refusals {
 
   async record(refusal: Refusal): Promise<void> {
     const { code, detail, serial, terminalId, subject } = refusal;
+    refused.inc({ code });
     this.logger.warn({ event: 'terminal.refused', code, serial, subject, msg: detail ?? code });
     if (!this.mayRecord()) return;
     try {
@@ -49,6 +59,7 @@ export class Refusals {
 
   /** A connection was cut before anything was known of who made it: counted, and not recorded. */
   noteCut(): void {
+    refused.inc({ code: 'CONNECTION_LIMIT' });
     this.suppressed += 1;
   }
 
