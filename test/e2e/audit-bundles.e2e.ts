@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { formatEntryBundle, parseEntryBundle } from '@openkdh/transparency-log';
+import fc from 'fast-check';
 import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
 import { openkdh } from '../cli/transcript.ts';
 import {
@@ -358,6 +359,70 @@ Every attempt went step by step (4 CONFIRMED, 0 open), no terminal's count has a
       stdout: '',
       stderr: 'openkdh: TLOG_ENTRY_ALTERED: the entry at 0 is not the one that the log holds there\n',
     });
+  });
+});
+
+describe('whatever a log tells', () => {
+  const at = fc.nat(history.length - 1);
+  const members = {
+    v: 2,
+    id: '01',
+    actor: '',
+    terminal: uuid(1),
+    attempt: uuid(3),
+    type: 'attempt.wrapped',
+    time: 'now',
+  };
+  const bodies: Event[] = [
+    { from: 'SENT' },
+    { version: 4 },
+    { number: 2 },
+    { number: 1.5 },
+    { kind: 'KBPK' },
+    { ksns: ['A1B2C3D40000000300000000', null] },
+    { ksns: ['FFFF9876540000200000'] },
+    { keys: [{ ksn: 'A1B2C3D40000000300000000' }, 'text', null] },
+  ];
+  /** Changes that an honest log would not make; some of them do no harm. */
+  const changes = fc.oneof(
+    at.map((n) => (events: Event[]) => events.toSpliced(n, 1)),
+    fc.tuple(at, at).map(
+      ([n, to]) =>
+        (events: Event[]) =>
+          events.toSpliced(to, 0, events[n % events.length]!),
+    ),
+    fc.tuple(at, at).map(
+      ([n, to]) =>
+        (events: Event[]) =>
+          events.toSpliced(to, 0, ...events.splice(n, 1)),
+    ),
+    fc.tuple(at, fc.constantFrom(...Object.entries(members))).map(
+      ([n, [name, value]]) =>
+        (events: Event[]) =>
+          events.with(n % events.length, { ...events[n % events.length], [name]: value }),
+    ),
+    fc.tuple(at, fc.constantFrom(...bodies)).map(
+      ([n, body]) =>
+        (events: Event[]) =>
+          events.with(n % events.length, withBody(body)(events[n % events.length]!)),
+    ),
+  );
+
+  testWithPython('the two verifiers agree', async () => {
+    const seed = Date.now() % 2 ** 31;
+    const samples = fc.sample(fc.array(changes, { minLength: 1, maxLength: 3 }), { numRuns: 200, seed });
+    const made: string[] = [];
+    const first: number[] = [];
+    for (const [n, sample] of samples.entries()) {
+      const bundle = join(folder, `told ${n}`);
+      let events = history;
+      for (const change of sample) events = change([...events]);
+      await writeBundle(bundle, entriesOf(events), signer);
+      made.push(bundle);
+      first.push((await firstVerdict(bundle)).exitCode);
+    }
+    const second = secondVerdicts(made, ['--key', key]).map(({ exitCode }) => exitCode);
+    expect({ seed, verdicts: second }).toEqual({ seed, verdicts: first });
   });
 });
 
