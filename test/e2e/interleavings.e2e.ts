@@ -10,7 +10,7 @@ import { violations } from '../support/invariants.ts';
 import { Stack } from '../support/stack.ts';
 
 /** Long enough for another act to fall into it, and shorter than any deadline. */
-const DELAY = 'delay 1500';
+const DELAY = 'delay 4000';
 
 describe('acts that meet in the middle of a load', () => {
   let stack: Stack;
