@@ -8,7 +8,7 @@ import { type FailpointName, failpointNames } from '../../apps/kdh-server/src/fa
 import type { Load } from '../../apps/kdh-server/src/loads/loads.schemas.ts';
 import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
 import { provisionKeys } from '../../apps/launcher/src/provision.ts';
-import { acknowledgedLoads, type History, heldKeys, readHistory } from './history.ts';
+import { acknowledgedLoads, type History, heldKeys, readHistory, storedLoads } from './history.ts';
 import { violations } from './invariants.ts';
 import { redisBinary, startRedis } from './redis.ts';
 import { Stack } from './stack.ts';
@@ -99,6 +99,7 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
       const found = violations(history, {
         held: heldKeys(join(stack.folder, 'oracle.jsonl')),
         acknowledged: acknowledgedLoads(stack.logs()['terminal-sim']!),
+        stored: storedLoads(stack.logs()['terminal-sim']!),
         released: Number((await hsm.operationCount())! - releasedAtFirst),
         logs: Object.values(stack.logs()).join('\n'),
         earlier,

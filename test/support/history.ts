@@ -16,16 +16,25 @@ export function heldKeys(oracleFile: string): HeldKey[] {
   return jsonLines<HeldKey>(readFileSync(oracleFile, 'utf8'));
 }
 
-/** A load that a terminal was told to be confirmed, and when. */
-export interface Acknowledged {
+/** A load that a terminal stored, or was told to be confirmed, and when. */
+export interface LoadInLog {
   attempt: string;
   time: string;
 }
 
 /** Every LOAD_ACK with verdict ACCEPTED in the log of terminal-sim. */
-export function acknowledgedLoads(fleetLog: string): Acknowledged[] {
-  const lines = fleetLog.split('\n').filter((line) => line.includes('"event":"loaded"'));
-  return jsonLines<Acknowledged>(lines.join('\n'));
+export function acknowledgedLoads(fleetLog: string): LoadInLog[] {
+  return loadsInLog(fleetLog, 'loaded');
+}
+
+/** Every load that a terminal has stored, in the log of terminal-sim. */
+export function storedLoads(fleetLog: string): LoadInLog[] {
+  return loadsInLog(fleetLog, 'stored');
+}
+
+function loadsInLog(fleetLog: string, event: string): LoadInLog[] {
+  const lines = fleetLog.split('\n').filter((line) => line.includes(`"event":"${event}"`));
+  return jsonLines<LoadInLog>(lines.join('\n'));
 }
 
 function jsonLines<T>(text: string): T[] {

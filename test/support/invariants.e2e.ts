@@ -99,6 +99,7 @@ async function healthy(): Promise<Told> {
     witnesses: {
       held,
       acknowledged: [{ attempt, time: at(30) }],
+      stored: [{ attempt, time: at(20) }],
       released: 1,
       logs: '{"event":"ready"}',
       earlier: copyOf(history),
@@ -160,6 +161,7 @@ const tampered: [rule: string, tamper: (told: Told) => unknown][] = [
     ({ history }) =>
       Object.assign(history, { events: history.events.filter((event) => event.type !== 'terminal.bound') }),
   ],
+  ['I6: bytes leave', ({ witnesses }) => Object.assign(witnesses.stored![0]!, { time: at(0) })],
   ['I7', (told) => Object.assign(eventOf(told, 'attempt.approved').body, { rule: undefined })],
   ['I8: no event', (told) => Object.assign(eventOf(told, 'attempt.sent'), { time: at(59) })],
   ['I8: no event', ({ history }) => history.events.shift()],

@@ -2,13 +2,14 @@ import { verify, X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type LoadResult, loadResultSignedBytes } from '@openkdh/terminal-protocol';
 import { CompactRange, leafHash } from '@openkdh/transparency-log';
-import type { Acknowledged, AttemptRow, EventRow, HeldKey, History, KeyRow } from './history.ts';
+import type { AttemptRow, EventRow, HeldKey, History, KeyRow, LoadInLog } from './history.ts';
 
 /** What others than the database saw. A rule that needs a witness that is not there finds nothing. */
 export interface Witnesses {
   /** Of the terminals themselves. */
   held?: HeldKey[];
-  acknowledged?: Acknowledged[];
+  acknowledged?: LoadInLog[];
+  stored?: LoadInLog[];
   /** Keys that left the HSM since the history began, by the HSM's own counter. */
   released?: number;
   /** All that the parts logged. */
@@ -155,6 +156,17 @@ const rules: Record<string, Rule> = {
       else if (!bound.has(terminalId)) found.push(`attempt ${attemptId} sent to a terminal not bound`);
     }
     return found;
+  },
+
+  'I6: bytes leave after SENT is committed': ({ events }, { stored = [] }) => {
+    const sent = new Map(
+      ofType(events, 'attempt.sent')
+        .reverse() // the first send of an attempt counts
+        .map((event) => [event.attemptId, event.time]),
+    );
+    return stored
+      .filter(({ attempt, time }) => !(Date.parse(sent.get(attempt) ?? '') <= Date.parse(time)))
+      .map(({ attempt, time }) => `attempt ${attempt}, stored at ${time}`);
   },
 
   'I7: every attempt was approved, by a rule that is recorded': ({ attempts, events }) => {
