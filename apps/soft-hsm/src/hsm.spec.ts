@@ -166,6 +166,21 @@ describe('the audit log', () => {
     expect(hsm.logLines.filter((line) => line.includes('the audit log cannot be written'))).toHaveLength(1);
   });
 
+  test('a command under way while the HSM is locked gives nothing: 13', async () => {
+    for (const lateCommand of ['FY010003#S00N00', 'EI0204802#0000']) {
+      const hsm = new InProcessHsm();
+      const answer = hsm.call(lateCommand);
+      hsm.machine.rest('LOCKED');
+      expect((await answer).slice(2)).toMatch(/^(13|B2)$/);
+      expect(hsm.entries).toEqual([]);
+    }
+    const hsm = new InProcessHsm();
+    const pair = await hsm.call('EI0204802#0000');
+    const signing = hsm.call(`EW0601010005hello;99FFFF${pair.slice(pair.indexOf('FFFFS') + 4)}`);
+    hsm.machine.rest('LOCKED');
+    expect(await signing).toBe('EX13'); // the signature is made, and does not leave
+  });
+
   test('an error of this program is answered with 41 and logged without its message', async () => {
     const hsm = new InProcessHsm({
       random: () => {

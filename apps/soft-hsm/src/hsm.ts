@@ -78,8 +78,11 @@ export class SoftHsm {
   #finish(exchange: Exchange, { code, data, releasedKeys }: Answer): Buffer | Promise<Buffer> {
     const { message, host, command, fields } = exchange;
     host.answered(code);
-    if (command?.kind !== 'key' || this.#machine.state !== 'OPERATIONAL') {
-      return formatAnswer(message, code, data, fields.trailer);
+    if (command?.kind !== 'key') return formatAnswer(message, code, data, fields.trailer);
+    if (this.#machine.state !== 'OPERATIONAL') {
+      // It has been locked while the command was under way: nothing leaves without its record.
+      const refusal = code === '00' || code === '01' ? '13' : code;
+      return formatAnswer(message, refusal, nothing, fields.trailer);
     }
     return this.#record(exchange, code, releasedKeys).then(
       () => formatAnswer(message, code, data, fields.trailer),

@@ -104,10 +104,10 @@ export class Machine {
     this.#auditTrail?.append({ event: 'failed', reason }).catch(() => {}); // it is the log that failed
   }
 
-  /** Wipes all keys, and waits for somebody to give it some. A failure stays one. */
+  /** Wipes all keys, and waits for somebody to give it some. */
   rest(state: 'UNINITIALISED' | 'LOCKED'): void {
     this.#wipe();
-    if (this.#state !== 'FAILED') this.#enter(state);
+    this.#enter(state);
   }
 
   /** Wipes all keys for good. */

@@ -37,13 +37,13 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
   const folder = logPlace(openStateFolder(options.stateFolder), options);
   const machine = createMachine(options, log);
   const softHsm = new SoftHsm(machine);
-  const managerSockets = new Set<Socket>();
   const servers: Server[] = [];
-  const selfTestTimer = setInterval(() => testItself(machine, options), selfTestPeriodMs).unref();
-  const watchdog = setInterval(() => watch(vault), watchPeriodMs).unref();
+  const managerSockets = new Set<Socket>();
   const hostSockets = new Set<Socket>();
   const vault = new Vault(machine, folder, () => destroyAll(hostSockets));
   const ceremonies = new Ceremonies(vault);
+  const selfTestTimer = setInterval(() => testItself(machine, options), selfTestPeriodMs).unref();
+  const watchdog = setInterval(() => watch(vault), watchPeriodMs).unref();
 
   const onManager: OnConnection = (socket) => {
     keep(socket, managerSockets);

@@ -75,6 +75,7 @@ export class Vault {
       this.machine.becomeOperational(opened.lmk, auditLog, dualControl);
       if (opened.oldLmk) this.machine.lmks.loadOld(opened.oldLmk, () => this.forgetOldLmk());
     } catch (error) {
+      opened.discard();
       await this.#auditLog?.abandon();
       this.#auditLog = undefined;
       throw error;
@@ -85,8 +86,8 @@ export class Vault {
 
   /** Signs the end of the audit log and wipes all keys; the LMK stays sealed on disk. */
   async close(): Promise<void> {
+    if (this.machine.state === 'OPERATIONAL') this.machine.rest('LOCKED');
     await this.#closeLog();
-    this.machine.rest('LOCKED');
   }
 
   /** Erases the LMK, in memory first, then on disk; what is left can only be initialised anew. */

@@ -5,7 +5,7 @@ import { checkValueHex, keyAlgorithms } from '../keys/algorithms.ts';
 import { openKeyBlock } from '../lmk/key-block.ts';
 import { deriveKey } from '../lmk/key-derivation.ts';
 import { aesLmkCheckValue, loadAesLmk } from '../lmk/lmk.ts';
-import { openLiveLmk, requireNewFolder } from '../lmk/open-lmk.ts';
+import { type OpenedLmk, openLiveLmk, readSealedLmk, requireNewFolder } from '../lmk/open-lmk.ts';
 import {
   formatSealedLmk,
   newLmkSecrets,
@@ -17,7 +17,7 @@ import {
 import { tamperCauses } from '../machine.ts';
 import { writeFileAtomically } from '../state/atomic-file.ts';
 import type { Vault } from '../vault.ts';
-import { type Backup, openBody } from './backup.ts';
+import { type Backup, type BackupBody, openBody } from './backup.ts';
 import {
   type Configuration,
   type ConfigurationFile,
@@ -70,7 +70,8 @@ export async function unlockHsm(vault: Vault, sealingKey: Buffer): Promise<void>
   const { machine, folder, sealedLmk, configurationFile } = vault;
   if (sealedLmk === undefined) throw new SoftHsmError('SOFT_HSM_STATE', 'there is no sealed LMK');
   try {
-    const opened = openLiveLmk(sealedLmk, sealedLmk.by, sealingKey, folder, machine.random);
+    const old = readSealedLmk(folder.oldSealedLmk);
+    const opened = openLiveLmk(sealedLmk, sealedLmk.by, sealingKey, folder, machine.random, old);
     await vault.open(opened, configurationFile);
   } catch (error) {
     const tampered =
@@ -158,27 +159,42 @@ export async function restoreBackup(
 ): Promise<DrillResult | undefined> {
   const { machine, folder } = vault;
   const opened = openLiveLmk(backup.sealedLmk, backup.sealedLmk.by, sealingKey, folder, machine.random);
-  const { seed } = opened.secrets;
+  let head: BackupBody['head'];
   try {
-    if (!isAuthentic(backup.configuration, deriveKey(seed, 'configuration'))) {
+    head = proveBackup(backup, opened);
+    if (act === 'restore') requireNewFolder(folder);
+  } catch (error) {
+    opened.discard();
+    throw error;
+  }
+  const result = { lmkCheckValue: opened.lmk.checkValue, operations: head.operations };
+  if (act === 'drill') {
+    opened.discard();
+    return result;
+  }
+  writeConfiguration(folder.configuration, backup.configuration);
+  const bootCounter = Math.max(head.bootCounter, backup.sealedLmk.bootCounter);
+  await vault.open(opened, backup.configuration, { bootCounter, operations: head.operations });
+  await record(vault, 'restore', [], `predecessor: record ${head.seq}, ${head.hash}`);
+  return undefined;
+}
+
+/** Where the log of the backed-up HSM stood. Throws SOFT_HSM_SEAL for a backup that was changed. */
+function proveBackup(backup: Backup, { lmk, secrets }: OpenedLmk): BackupBody['head'] {
+  const configurationKey = deriveKey(secrets.seed, 'configuration');
+  const backupKey = deriveKey(secrets.seed, 'backup');
+  try {
+    if (!isAuthentic(backup.configuration, configurationKey)) {
       throw new SoftHsmError('SOFT_HSM_SEAL', 'the configuration in the backup was changed');
     }
-    const { head, sentinel, sentinelCheckValue } = openBody(backup, deriveKey(seed, 'backup'));
-    const { key } = openKeyBlock(opened.lmk, sentinel);
+    const { head, sentinel, sentinelCheckValue } = openBody(backup, backupKey);
+    const { key } = openKeyBlock(lmk, sentinel);
     const proven = checkValueHex(keyAlgorithms.A1, key) === sentinelCheckValue;
     wipe(key);
     if (!proven) throw new SoftHsmError('SOFT_HSM_SEAL', 'the LMK in the backup does not open its sentinel');
-    if (act === 'drill') {
-      return { lmkCheckValue: opened.lmk.checkValue, operations: head.operations };
-    }
-    requireNewFolder(folder);
-    writeConfiguration(folder.configuration, backup.configuration);
-    const bootCounter = Math.max(head.bootCounter, backup.sealedLmk.bootCounter);
-    await vault.open(opened, backup.configuration, { bootCounter, operations: head.operations });
-    await record(vault, 'restore', [], `predecessor: record ${head.seq}, ${head.hash}`);
-    return undefined;
+    return head;
   } finally {
-    opened.close();
+    wipe(configurationKey, backupKey);
   }
 }
 

@@ -70,7 +70,7 @@ export const jk: Command = {
       lmks.all.map((lmk) => lmkStatus(lmk, dualControl?.grants.active.length ?? 0)).join('\x14'),
       '\x15',
       hosts.anyLocked ? '1' : '0', // fraud detection: a limit is exceeded
-      '0', // and PIN attacks: there are none without PIN commands
+      '0', // PIN attacks are not counted
     );
   },
 };

@@ -5,7 +5,7 @@ import type { Random } from '../random/random-source.ts';
 import { writeFileAtomically } from '../state/atomic-file.ts';
 import type { StateFolder } from '../state/state-folder.ts';
 import { deriveKey } from './key-derivation.ts';
-import { aesLmkCheckValue, type Lmk, loadAesLmk } from './lmk.ts';
+import { type Lmk, loadAesLmk } from './lmk.ts';
 import { readPassphrase } from './passphrase.ts';
 import {
   formatSealedLmk,
@@ -42,6 +42,8 @@ export interface OpenedLmk {
   seal(start: Start): void;
   /** Wipes the secrets and the sealing key; the loaded LMKs stay. */
   close(): void;
+  /** Wipes the LMKs too: they are not to be used. */
+  discard(): void;
 }
 
 /** The sealed LMK in the folder, if there is one. Throws SOFT_HSM_SEAL. */
@@ -65,6 +67,7 @@ export function openTestLmk(algorithm: keyof typeof testLmkKeys, folder: StateFo
     sealedStart: undefined,
     seal() {},
     close() {},
+    discard() {},
   };
 }
 
@@ -92,39 +95,54 @@ export async function openPassphraseLmk(
   return openLiveLmk(sealed, { passphrase: { salt } }, sealingKey, folder, random);
 }
 
-/** The live LMK under a sealing key, or a new one. Takes the sealing key over. Throws SOFT_HSM_SEAL. */
+/**
+ * The live LMK under a sealing key, or a new one; `old`: the one before it, if keys are still translated from it. Takes
+ * the sealing key over. Throws SOFT_HSM_SEAL.
+ */
 export function openLiveLmk(
   sealed: SealedLmk | undefined,
   by: SealedBy,
   sealingKey: Uint8Array,
   folder: StateFolder,
   random: Random,
+  old?: SealedLmk,
 ): OpenedLmk {
-  const secrets = sealed ? unsealLmk(sealed, sealingKey) : newLmkSecrets(random);
-  const id = sealed?.lmkId ?? liveLmkId;
-  const checkValue = aesLmkCheckValue(secrets.lmk);
-  return {
-    secrets,
-    lmk: loadAesLmk(secrets.lmk, { id, status: 'live', comment: '' }),
-    oldLmk: openOldLmk(folder, sealingKey),
-    sealedStart: sealed ?? { bootCounter: 0, logged: true },
-    seal({ bootCounter, logged }) {
-      const label = { lmkId: id, status: 'live', checkValue, bootCounter, logged } as const;
-      const file = sealLmk(secrets, label, by, sealingKey, random(nonceBytes));
-      writeFileAtomically(folder.sealedLmk, formatSealedLmk(file));
-    },
-    close: () => wipe(secrets.lmk, secrets.seed, sealingKey),
-  };
+  try {
+    const secrets = sealed ? unsealLmk(sealed, sealingKey) : newLmkSecrets(random);
+    const id = sealed?.lmkId ?? liveLmkId;
+    const lmk = loadAesLmk(secrets.lmk, { id, status: 'live', comment: '' });
+    const oldLmk = old && openOldLmk(old, sealingKey);
+    const close = () => wipe(secrets.lmk, secrets.seed, sealingKey);
+    return {
+      secrets,
+      lmk,
+      oldLmk,
+      sealedStart: sealed ?? { bootCounter: 0, logged: true },
+      seal({ bootCounter, logged }) {
+        const label = { lmkId: id, status: 'live', checkValue: lmk.checkValue, bootCounter, logged } as const;
+        const file = sealLmk(secrets, label, by, sealingKey, random(nonceBytes));
+        writeFileAtomically(folder.sealedLmk, formatSealedLmk(file));
+      },
+      close,
+      discard() {
+        close();
+        lmk.handle.dispose();
+        oldLmk?.handle.dispose();
+      },
+    };
+  } catch (error) {
+    wipe(sealingKey);
+    throw error;
+  }
 }
 
-/** The LMK before the last change, until BS. */
-function openOldLmk(folder: StateFolder, sealingKey: Uint8Array): Lmk | undefined {
-  const sealed = readSealedLmk(folder.oldSealedLmk);
-  if (sealed === undefined) return undefined;
-  const { lmk, seed } = unsealLmk(sealed, sealingKey);
-  const oldLmk = loadAesLmk(lmk, { id: sealed.lmkId, status: 'live', comment: '' });
-  wipe(lmk, seed);
-  return oldLmk;
+function openOldLmk(old: SealedLmk, sealingKey: Uint8Array): Lmk {
+  const { lmk, seed } = unsealLmk(old, sealingKey);
+  try {
+    return loadAesLmk(lmk, { id: old.lmkId, status: 'live', comment: '' });
+  } finally {
+    wipe(lmk, seed);
+  }
 }
 
 /** Refuses a folder that was another HSM's: its audit log could not be continued. */
