@@ -162,7 +162,11 @@ const attacks: [what: string, exitCode: number, attack: (bundle: string) => unkn
   ['an entry is put in', 20, changeEntries((entries) => entries.toSpliced(5, 0, altered))],
   ['the last entries are cut off', 21, changeEntries((entries) => entries.slice(0, -3))],
   ['two entries change places', 18, changeEntries(swapFirst)],
-  ['a leaf hash is changed', 11, (bundle) => change(join(bundle, tile), (bytes) => bytes.fill(0, 0, 1))],
+  [
+    'a leaf hash is changed',
+    11,
+    (bundle) => change(join(bundle, tile), (bytes) => bytes.with(0, bytes[0]! ^ 1)),
+  ],
   [
     'entry and leaf hash are changed',
     11,

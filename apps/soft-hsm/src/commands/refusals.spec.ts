@@ -448,7 +448,14 @@ describe('EI, EW, EO, EY', () => {
     const signature = bytes(await hsm.call(ew(signing, '060101', '99FFFF', '%01'))).subarray(8);
     const imported = bytes(await hsm.call(bytes('EO02', publicKey, '~#V00N00'))).subarray(4);
     expect(await code(ey(imported, signature))).toBe('00');
-    expect(await code(ey(imported, Buffer.from(signature).fill(1, 0, 1)))).toBe('02');
+    expect(
+      await code(
+        ey(
+          imported,
+          Uint8Array.from(signature, (byte, at) => (at === 0 ? byte ^ 1 : byte)),
+        ),
+      ),
+    ).toBe('02');
     expect(await code(ey(imported, signature, '070101'))).toBe('02');
 
     expect(await code(ew(signing, '010101'))).toBe('05'); // SHA-1
