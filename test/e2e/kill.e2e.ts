@@ -2,17 +2,25 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
 import { violations } from '../support/invariants.ts';
+import { describeWithRedis } from '../support/redis.ts';
 import { type PartName, Stack } from '../support/stack.ts';
 
 const TERMINALS = 40;
 
-describe('each process is killed with -9 in the middle of a fleet load', () => {
+describe('each process is killed with -9 in the middle of a fleet load: the queue in PostgreSQL', () =>
+  killEach({ redis: false }));
+
+describeWithRedis('each process is killed with -9 in the middle of a fleet load: the queue in Redis', () =>
+  killEach({ redis: true }),
+);
+
+function killEach({ redis }: { redis: boolean }): void {
   let stack: Stack;
 
   beforeAll(async () => {
-    stack = await Stack.start({ ownPostgres: true });
+    stack = await Stack.start({ ownPostgres: true, redis });
   }, 60_000);
-  afterAll(() => stack.stop());
+  afterAll(() => stack?.stop());
 
   test('every terminal is loaded once, no KSN is used twice, no two terminals hold one key', async () => {
     const oracle = join(stack.folder, 'oracle.jsonl');
@@ -23,6 +31,7 @@ describe('each process is killed with -9 in the middle of a fleet load', () => {
       ['postgres', 14],
       ['terminal-sim', 20],
       ['kdh-server', 26],
+      ...(redis ? [['redis', 30] as [PartName, number]] : []),
     ];
     let killedInTheMiddle = 0;
     for (const [victim, confirmedBefore] of victims) {
@@ -53,4 +62,4 @@ describe('each process is killed with -9 in the middle of a fleet load', () => {
     const { loads } = await stack.status();
     expect(loads).toEqual({ requested: TERMINALS, confirmed: TERMINALS, open: 0, failed: 0 });
   }, 300_000);
-});
+}

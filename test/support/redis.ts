@@ -1,31 +1,41 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { readyLine, startChild } from '../../apps/launcher/src/child.ts';
+import { describe } from '@jest/globals';
 import { freePort } from '../../apps/launcher/src/ports.ts';
+import type { Part } from '../../apps/launcher/src/supervisor.ts';
 
-/** The redis-server in PATH; undefined where none is installed (Debian: `apt-get install redis-server`). */
-export const redisBinary: string | undefined = (process.env['PATH'] ?? '')
+/** The redis-server of this machine, if it has one. */
+const program = (process.env['PATH'] ?? '')
   .split(delimiter)
   .map((folder) => join(folder, 'redis-server'))
-  .find((file) => existsSync(file));
+  .find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 
-/** A Redis of one test's own, which keeps nothing on disk; its log goes to `logFile`. */
-export async function startRedis(logFile: string): Promise<{ url: string; stop(): Promise<void> }> {
+/** `describe` where there is a redis-server or, in CI, must be; elsewhere its tests are skipped and say how to get it. */
+export const describeWithRedis: (name: string, tests: () => void) => void =
+  program || process.env['CI'] === 'true'
+    ? describe
+    : (name, tests) => describe.skip(`${name} (no redis-server: apt-get install redis-server)`, tests);
+
+/** A Redis of a stack's own, that forgets everything when it ends. */
+export async function redisPart(folder: string): Promise<{ part: Part; url: string }> {
+  if (!program) throw new Error('there is no redis-server in PATH: apt-get install redis-server');
   const port = await freePort(0);
-  const child = startChild(
-    {
-      file: redisBinary!,
-      args: ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--maxmemory-policy', 'noeviction'],
-      env: { PATH: process.env['PATH'] },
-    },
-    logFile,
-  );
-  await readyLine(child, 'Ready to accept connections', 10_000);
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   return {
     url: `redis://127.0.0.1:${port}`,
-    async stop() {
-      child.process.kill('SIGTERM');
-      await child.ended;
+    part: {
+      name: 'redis',
+      command: { file: program, args: [...args, '--maxmemory-policy', 'noeviction'], env: {}, cwd: folder },
+      marker: folder,
+      readyText: 'Ready to accept connections',
+      signals: { stop: 'SIGTERM', kill: 'SIGKILL' },
     },
   };
 }

@@ -11,10 +11,11 @@ import { freePort } from '../../apps/launcher/src/ports.ts';
 import { makeLinkCertificates, makePassphrase, provisionKeys } from '../../apps/launcher/src/provision.ts';
 import type { Part } from '../../apps/launcher/src/supervisor.ts';
 import { freshDatabase } from './postgres.ts';
+import { redisPart } from './redis.ts';
 
 /** A node of kdh-server; the first has no number. */
 export type NodeName = 'kdh-server' | `kdh-server-${number}`;
-export type PartName = 'postgres' | 'soft-hsm' | 'terminal-sim' | NodeName;
+export type PartName = 'postgres' | 'redis' | 'soft-hsm' | 'terminal-sim' | NodeName;
 
 /** Where a node listens. */
 export interface Node {
@@ -34,6 +35,8 @@ export interface StackOptions {
   serverEnvironment?: NodeJS.ProcessEnv;
   /** More arguments of soft-hsm, after those of the launcher. */
   hsmArguments?: string[];
+  /** Keep the queue in a Redis of the stack's own. */
+  redis?: boolean;
   /** The public test LMK in place of one of the stack's own. */
   testLmk?: boolean;
 }
@@ -45,6 +48,8 @@ export interface StackOptions {
 export class Stack {
   readonly folder: string;
   readonly databaseUrl: string;
+  /** Of the Redis of a stack that has one. */
+  readonly redisUrl: string | undefined;
   /** The first is there always, and the one that the rest of this class speaks to. */
   readonly nodes: readonly [Node, ...Node[]];
   readonly tokenFile: string;
@@ -58,10 +63,12 @@ export class Stack {
     parts: Part[],
     nodes: readonly Node[],
     database: { url: string; drop(): Promise<void> },
+    redisUrl: string | undefined,
   ) {
     this.folder = folder;
     this.nodes = nodes as readonly [Node, ...Node[]];
     this.databaseUrl = database.url;
+    this.redisUrl = redisUrl;
     this.#dropDatabase = database.drop;
     this.tokenFile = join(folder, 'kdh-server', 'operator-token');
     for (const part of parts) this.#parts.set(part.name as PartName, part);
@@ -80,9 +87,10 @@ export class Stack {
       ? { url: postgres.urlOf('openkdh'), drop: async () => {} }
       : await freshDatabase();
     const hsm = options.testLmk ? underTestLmk(hsmPart(folder)) : hsmPart(folder);
+    const redis = options.redis ? await redisPart(folder) : undefined;
     const settings = {
       databaseUrl: database.url,
-      redisUrl: undefined,
+      redisUrl: redis?.url,
       hsmUrl: `unix:${hsmSocketOf(folder)}`,
     };
     const nodes: Node[] = [];
@@ -93,9 +101,10 @@ export class Stack {
       return asNode(serverPart(folder, { ...settings, ...node }, environment), node, folder);
     });
     const parts = [withArguments(hsm, options.hsmArguments ?? []), ...servers];
+    if (redis) parts.unshift(redis.part);
     if (postgres) parts.unshift(postgresPart(postgres));
 
-    const stack = new Stack(folder, parts, nodes, database);
+    const stack = new Stack(folder, parts, nodes, database, redis?.url);
     try {
       for (const { name } of parts) {
         await stack.startPart(name as PartName);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { parseRedisAddress, redisAddressForms } from '../queue/redis-address.ts';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
@@ -14,7 +15,10 @@ const configSchema = z
   .object({
     KDH_DATABASE_URL: z.string().startsWith('postgres'),
     KDH_DATABASE_CONNECTIONS: z.coerce.number().int().min(4).max(200).default(16),
-    KDH_REDIS_URL: z.string().startsWith('redis').optional(),
+    KDH_REDIS_URL: z
+      .string()
+      .refine((url) => parseRedisAddress(url) !== undefined, redisAddressForms)
+      .optional(),
     KDH_HSM_URL: z.string().min(1),
     KDH_HSM_TLS_CERT: z.string().optional(),
     KDH_HSM_TLS_KEY: z.string().optional(),

@@ -1,5 +1,7 @@
-import { type ConnectionOptions, createPostgresBackend, Queue, Worker, withBackend } from 'bullmq';
+import { createPostgresBackend, Queue, type QueueOptions, Worker, withBackend } from 'bullmq';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Config } from '../config/config.ts';
+import { parseRedisAddress, type RedisAddress } from './redis-address.ts';
 
 /** What a job says: look at these attempts. Ids only, never a key block, a serial or a KSN (I10). */
 export interface DeriveJob {
@@ -33,18 +35,30 @@ const CONCURRENCY = 4;
 /** A chunk that a worker does not finish is put before another one after this time. */
 const LOCK_MILLISECONDS = 30_000;
 
+/** In a cluster all keys of a queue must lie in one slot: the braces say by what they are hashed. */
+const CLUSTER_PREFIX = '{bull}';
+
+/** A producer fails at once when Redis is away, and the outbox keeps what it had; a worker waits for it. */
+const producing: RedisOptions = { maxRetriesPerRequest: 1, enableOfflineQueue: false };
+const working: RedisOptions = { maxRetriesPerRequest: null };
+
 /** BullMQ on PostgreSQL, or on Redis when `KDH_REDIS_URL` is set. */
 export function openDeriveQueue(config: Config, onError: (error: Error) => void): DeriveQueue {
-  const redis = config.KDH_REDIS_URL;
+  const address = config.KDH_REDIS_URL === undefined ? undefined : parseRedisAddress(config.KDH_REDIS_URL);
+  const clients: (Redis | Cluster)[] = [];
+  const optionsFor = (use: RedisOptions): QueueOptions => {
+    if (!address) return { connection: { connectionString: config.KDH_DATABASE_URL, max: 2 } as object };
+    const client = openRedis(address, use);
+    client.on('error', onError); // without a listener an 'error' event ends the process
+    clients.push(client);
+    return { connection: client, ...(address.kind === 'cluster' && { prefix: CLUSTER_PREFIX }) };
+  };
   // The classes of both back ends have the same shape; only the types of their connections differ.
-  const classes = redis
+  const classes = address
     ? bullmqClasses
     : (withBackend(createPostgresBackend) as unknown as typeof bullmqClasses);
-  const connection: ConnectionOptions = redis
-    ? { url: redis, maxRetriesPerRequest: null }
-    : ({ connectionString: config.KDH_DATABASE_URL, max: 2 } as object);
-  const queue = new classes.Queue<DeriveJob>(NAME, { connection });
-  queue.on('error', onError); // without a listener an 'error' event ends the process
+  const queue = new classes.Queue<DeriveJob>(NAME, optionsFor(producing));
+  queue.on('error', onError);
   let worker: Worker<DeriveJob> | undefined;
   return {
     async add(jobs) {
@@ -54,7 +68,7 @@ export function openDeriveQueue(config: Config, onError: (error: Error) => void)
     },
     work(handle) {
       worker = new classes.Worker<DeriveJob>(NAME, (job) => handle(job.data), {
-        connection,
+        ...optionsFor(working),
         concurrency: CONCURRENCY,
         lockDuration: LOCK_MILLISECONDS,
       });
@@ -71,6 +85,16 @@ export function openDeriveQueue(config: Config, onError: (error: Error) => void)
     async close() {
       await worker?.close();
       await queue.close();
+      for (const client of clients) client.disconnect(); // BullMQ leaves open what it was given
     },
   };
+}
+
+function openRedis(address: RedisAddress, use: RedisOptions): Redis | Cluster {
+  const options = { ...address.options, ...use };
+  if (address.kind !== 'cluster') return new Redis(options);
+  return new Cluster(address.nodes, {
+    redisOptions: options,
+    enableOfflineQueue: use.enableOfflineQueue ?? true,
+  });
 }
