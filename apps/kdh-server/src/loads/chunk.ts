@@ -17,8 +17,6 @@ export interface ChunkAttempt {
   slots: ProfileSlot[];
   terminalNonce: Buffer | null;
   krdCertificate: Buffer | null;
-  /** One of the BDKs that KSNs are reserved of must not be derived from any more. */
-  frozenBdk: boolean;
   /** Confirmed KBPKs of the terminal by slot. */
   kbpks: Record<string, { keyBlock: LmkKeyBlock; kcv: string }>;
 }
@@ -42,8 +40,6 @@ export async function readChunk(sql: Sql, ids: string[]): Promise<ChunkAttempt[]
        t.bound_kdh_fingerprint is not null as bound, p.slots, a.terminal_nonce as "terminalNonce",
        (select c.certificate from terminal_certificate c
          where c.terminal_id = t.id and c.purpose = 'ENCRYPTION' and c.revoked_at is null) as "krdCertificate",
-       exists (select 1 from attempt_key k join bdk b on b.id = k.bdk_id
-         where k.attempt_id = a.id and b.state <> 'ACTIVE') as "frozenBdk",
        coalesce((select jsonb_object_agg(k.slot, jsonb_build_object('keyBlock', k.key_block, 'kcv', k.kcv))
          from terminal_kbpk k
          where k.terminal_id = t.id and k.confirmed_at is not null and k.retired_at is null), '{}') as kbpks
@@ -53,6 +49,17 @@ export async function readChunk(sql: Sql, ids: string[]): Promise<ChunkAttempt[]
     [ids],
     'read-chunk',
   );
+}
+
+/** Those of the attempts that have a KSN of a BDK that is frozen now. */
+export async function readFrozen(sql: Sql, attemptIds: string[]): Promise<Set<string>> {
+  const rows = await sql.query<{ id: string }>(
+    `select distinct k.attempt_id as id from attempt_key k join bdk b on b.id = k.bdk_id
+     where k.attempt_id = any($1::uuid[]) and b.state <> 'ACTIVE'`,
+    [attemptIds],
+    'read-frozen',
+  );
+  return new Set(rows.map((row) => row.id));
 }
 
 export async function readReservedKeys(sql: Sql, attemptIds: string[]): Promise<ReservedKey[]> {

@@ -16,7 +16,7 @@ import { KBPK_AES, kbpkAlgorithms, type PlannedKey, planKeys } from '../profiles
 import { DERIVE_QUEUE, type DeriveJob, type DeriveQueue } from '../queue/queue.ts';
 import { after, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
-import { type ChunkAttempt, type ReservedKey, readChunk, readReservedKeys } from './chunk.ts';
+import { type ChunkAttempt, type ReservedKey, readChunk, readFrozen, readReservedKeys } from './chunk.ts';
 import { ending } from './load-requests.ts';
 
 /** A key as the HSM returned it: TR-31 text, or the TR-34 token of a first key. */
@@ -152,9 +152,14 @@ export class DeriveWorker implements OnApplicationBootstrap {
   /** → DERIVING: the intent is committed before the HSM is asked, so that no key leaves it unrecorded (I3). */
   private intend(attempts: ChunkAttempt[]): Promise<ChunkAttempt[]> {
     return this.database.transaction(async (sql) => {
+      // Read again: a BDK may have been frozen since its KSNs were reserved (I9).
+      const frozen = await readFrozen(
+        sql,
+        attempts.map((a) => a.id),
+      );
       const moves = attempts.map(
         (a): Move =>
-          a.frozenBdk
+          frozen.has(a.id)
             ? ending(attemptOf(a), 'cancel', this.actor, 'BDK_FROZEN')
             : {
                 steps: [transition(attemptOf(a), 'derive')],
@@ -172,7 +177,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
       );
       return attempts
         .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]) }))
-        .filter((a) => moved.has(a.id) && !a.frozenBdk);
+        .filter((a) => moved.has(a.id) && !frozen.has(a.id));
     });
   }
 
