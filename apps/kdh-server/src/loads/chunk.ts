@@ -35,7 +35,8 @@ export interface ReservedKey {
 
 /** The attempts of a chunk that still wait for a worker, kept from other workers until the commit. */
 export async function readChunk(sql: Sql, ids: string[]): Promise<ChunkAttempt[]> {
-  return sql.query<ChunkAttempt>(
+  // The state is looked at here: in the statement it would tempt the planner to an index over all open attempts.
+  const attempts = await sql.query<ChunkAttempt>(
     `select a.id, a.state, a.version, a.kind, a.terminal_id as "terminalId", t.serial, t.state as "terminalState",
        t.bound_kdh_fingerprint is not null as bound, p.slots, a.terminal_nonce as "terminalNonce",
        (select c.certificate from terminal_certificate c
@@ -44,18 +45,18 @@ export async function readChunk(sql: Sql, ids: string[]): Promise<ChunkAttempt[]
          from terminal_kbpk k
          where k.terminal_id = t.id and k.confirmed_at is not null and k.retired_at is null), '{}') as kbpks
      from attempt a join terminal t on t.id = a.terminal_id join profile p on p.id = a.profile_id
-     where a.id = any($1::uuid[]) and a.state in ('APPROVED', 'KSN_RESERVED', 'DERIVING')
-     order by a.id for update of a`,
+     where a.id = any($1::uuid[]) order by a.id for update of a`,
     [ids],
     'read-chunk',
   );
+  return attempts.filter(({ state }) => ['APPROVED', 'KSN_RESERVED', 'DERIVING'].includes(state));
 }
 
 /** Those of the attempts that have a KSN of a BDK that is frozen now. */
 export async function readFrozen(sql: Sql, attemptIds: string[]): Promise<Set<string>> {
   const rows = await sql.query<{ id: string }>(
-    `select distinct k.attempt_id as id from attempt_key k join bdk b on b.id = k.bdk_id
-     where k.attempt_id = any($1::uuid[]) and b.state <> 'ACTIVE'`,
+    `with keys as materialized (select attempt_id, bdk_id from attempt_key where attempt_id = any($1::uuid[]))
+     select distinct k.attempt_id as id from keys k join bdk b on b.id = k.bdk_id where b.state <> 'ACTIVE'`,
     [attemptIds],
     'read-frozen',
   );

@@ -161,14 +161,15 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
 
 /**
  * Locks the attempts, and against a change of their terminal, session or BDKs until the commit: no send follows a freeze,
- * and none a newer session of the terminal.
+ * and none a newer session of the terminal. The keys are looked up first, by attempt: planned together with the BDKs,
+ * all that was ever derived from a BDK might be read.
  */
 function readForDispatch(sql: Sql, ids: string[]): Promise<DispatchRow[]> {
   return sql.query<DispatchRow>(
-    `with bdks as (
-       select b.id, b.state from bdk b
-       where b.id in (select bdk_id from attempt_key where attempt_id = any($1::uuid[]) and bdk_id is not null)
-       order by b.id for share
+    `with keys as materialized (
+       select attempt_id, bdk_id from attempt_key where attempt_id = any($1::uuid[]) and bdk_id is not null
+     ), bdks as (
+       select b.id, b.state from bdk b where b.id in (select bdk_id from keys) order by b.id for share
      )
      select a.id, a.state, a.version, a.kind, a.token, a.plan_hash as "planHash", a.nonce_k2 as "nonceK2",
        a.expires_at as "expiresAt", a.expires_at <= now() as expired, t.state as "terminalState",
@@ -177,8 +178,8 @@ function readForDispatch(sql: Sql, ids: string[]): Promise<DispatchRow[]> {
        (select count(*) = 3 from terminal_certificate c
          where c.terminal_id = t.id and c.revoked_at is null and now() between c.not_before and c.not_after)
          as "certificatesValid",
-       exists (select 1 from attempt_key k join bdks b on b.id = k.bdk_id
-         where k.attempt_id = a.id and b.state <> 'ACTIVE') as "frozenBdk"
+       a.id in (select k.attempt_id from keys k join bdks b on b.id = k.bdk_id where b.state <> 'ACTIVE')
+         as "frozenBdk"
      from attempt a join terminal t on t.id = a.terminal_id join terminal_session s on s.terminal_id = t.id
      where a.id = any($1::uuid[]) order by a.id for no key update of a for share of t, s`,
     [ids],

@@ -143,7 +143,10 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 }
 
-/** Events that have committed and are in no tree yet; in the order of their ids among themselves. */
+/**
+ * Events that have committed and are in no tree yet; in the order of their ids among themselves. Looked up by an array of
+ * ids: for a join the planner may read all events there are.
+ */
 async function takeUnsealed(sql: Sql): Promise<StoredEvent[]> {
   return sql.query<StoredEvent>(
     `with taken as (
@@ -152,7 +155,7 @@ async function takeUnsealed(sql: Sql): Promise<StoredEvent[]> {
      )
      select e.id, to_char(e.time at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time, e.type, e.actor,
        e.terminal_id as "terminalId", e.attempt_id as "attemptId", e.body
-     from audit_event e join taken on taken.event_id = e.id order by e.id`,
+     from audit_event e where e.id = any(array(select event_id from taken)) order by e.id`,
     [EVENTS_PER_PASS],
   );
 }
