@@ -5,24 +5,33 @@ const TICKS_PER_SECOND = 100;
 
 /** CPU seconds that `pid` has used so far, user and system, its ended children included. */
 export function cpuSecondsOf(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  // Fields after the command name, which may hold spaces: utime stime cutime cstime are numbers 14 to 17.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;
+  // utime, stime, cutime and cstime, proc(5) fields 14 to 17.
+  return (
+    statOf(pid)
+      .slice(11, 15)
+      .reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND
+  );
 }
 
 /** `pid` and the processes that it has started: PostgreSQL has one for each connection. */
 export function familyOf(pid) {
-  const children = readdirSync('/proc').filter((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
-      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid;
-    } catch {
-      return false; // ended meanwhile
-    }
-  });
+  const children = readdirSync('/proc').filter(
+    (name) => /^\d+$/.test(name) && Number(statOf(name)[1]) === pid,
+  );
   return [pid, ...children.map(Number)];
+}
+
+/**
+ * Fields 3 and on of /proc/PID/stat: the command name before them may hold spaces. None of a process that has ended
+ * meanwhile; its time is then in that of its parent.
+ */
+function statOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
 }
 
 /** CPU seconds of named processes, between two calls of `lap`. */
