@@ -28,6 +28,7 @@ describe('database', () => {
       'Initial1764000000000',
       'TransparencyLog1764100000000',
       'NodeLease1764200000000',
+      'BdkPolicy1764400000000',
     ]);
     expect(await migrate(database.url)).toEqual([]);
   });

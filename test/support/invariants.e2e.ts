@@ -14,11 +14,13 @@ type Told = { history: History; witnesses: Witnesses };
 const attempt = '0197fa2c-0000-7000-8000-000000000001';
 const at = (second: number): string => new Date(Date.UTC(2026, 10, 24, 7) + second * 1000).toISOString();
 
+const aesKsn = (device: number): string => `12345678${String(device).padStart(8, '0')}00000000`;
+
 /** A terminal that got one key: nothing is wrong with it. */
 async function healthy(): Promise<Told> {
   const ca = await createLocalCa({ commonName: 'Terminal CA', notBefore: new Date() });
   const signing = await ca.issueClient({ commonName: 'SIM-000001' });
-  const ksn = '123456789012345600000000';
+  const ksn = aesKsn(1);
   const signed = {
     attempt,
     epoch: 1,
@@ -36,6 +38,7 @@ async function healthy(): Promise<Told> {
     body: {
       version: index + 2,
       ...(state === 'APPROVED' && { rule: 'none' }),
+      ...(state === 'KSN_RESERVED' && { ksns: [ksn] }),
       ...(state === 'SENT' && { epoch: 1 }),
     },
   }));
@@ -129,6 +132,10 @@ const insertBefore = (told: Told, next: string, event: Partial<EventRow> & { typ
 /** What is done to the healthy history, and the rule that must find it. */
 const tampered: [rule: string, tamper: (told: Told) => unknown][] = [
   ['I1', ({ history }) => history.keys.push({ ...history.keys[0]!, attemptId: 'another' })],
+  [
+    'I1: the KSNs',
+    (told) => Object.assign(eventOf(told, 'attempt.ksn_reserved').body, { ksns: [aesKsn(2)] }),
+  ],
   ['I2', ({ witnesses }) => witnesses.held!.push({ ...witnesses.held![0]!, slot: 'DATA' })],
   [
     'I3',

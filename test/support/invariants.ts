@@ -2,6 +2,7 @@ import { verify, X509Certificate } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type LoadResult, loadResultSignedBytes } from '@openkdh/terminal-protocol';
 import { CompactRange, leafHash } from '@openkdh/transparency-log';
+import { ksnSpace } from '../../apps/cli/src/audit/ksn-space.ts';
 import type { AttemptRow, EventRow, HeldKey, History, KeyRow, LoadInLog } from './history.ts';
 
 /** What others than the database saw. A rule that needs a witness that is not there finds nothing. */
@@ -43,6 +44,21 @@ const keyBlockText = /[BD]\d{4}(B1|K1)[AT][XB]/;
 const rules: Record<string, Rule> = {
   'I1: no (BDK, KSN) is given to two attempts': ({ keys }) =>
     doubled(keys.filter((key) => key.ksn).map((key) => `BDK ${key.bdkId} KSN ${key.ksn}`)),
+
+  'I1: the KSNs that events tell of leave no gap': ({ events }) => {
+    const last = new Map<string, bigint>();
+    const found: string[] = [];
+    for (const { attemptId, body } of ofType(events, 'attempt.ksn_reserved')) {
+      for (const ksn of body['ksns'] as string[]) {
+        const { bdkId, device } = ksnSpace(ksn)!;
+        const expected = (last.get(bdkId) ?? 0n) + 1n;
+        if (device !== expected)
+          found.push(`attempt ${attemptId}: device ${device} of ${bdkId}, not ${expected}`);
+        last.set(bdkId, device);
+      }
+    }
+    return found;
+  },
 
   'I2: no two slots hold one key': (_, { held = [] }) => doubled(held.map((key) => `key ${key.sha256}`)),
 

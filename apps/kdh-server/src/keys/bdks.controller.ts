@@ -4,7 +4,14 @@ import { z } from 'zod';
 import { type Reason, reasonSchema, uuidParam } from '../http/parameters.ts';
 import { CurrentOperator } from '../operators/operator.guard.ts';
 import type { Operator } from '../operators/operators.ts';
-import { type Bdk, bdkSchema, type CreateBdk, createBdkSchema } from './bdks.schemas.ts';
+import {
+  type Bdk,
+  bdkSchema,
+  type ChangeMaxDevices,
+  type CreateBdk,
+  changeMaxDevicesSchema,
+  createBdkSchema,
+} from './bdks.schemas.ts';
 import { BdksService } from './bdks.service.ts';
 
 @ApiTags('BDKs')
@@ -43,5 +50,16 @@ export class BdksController {
     @CurrentOperator() by: Operator,
   ): Promise<Bdk> {
     return this.bdks.setState(id, 'ACTIVE', reason, by);
+  }
+
+  /** Raises or lowers the number of initial keys that it may give, not below what it has given. */
+  @Post(':id/max-devices')
+  @ApiCreatedResponse({ standardSchema: bdkSchema })
+  changeMaxDevices(
+    @Param('id', { schema: uuidParam }) id: string,
+    @Body({ schema: changeMaxDevicesSchema }) { maxDevices, reason }: ChangeMaxDevices,
+    @CurrentOperator() by: Operator,
+  ): Promise<Bdk> {
+    return this.bdks.changeMaxDevices(id, maxDevices, reason, by);
   }
 }

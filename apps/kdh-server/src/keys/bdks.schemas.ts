@@ -1,7 +1,22 @@
 import { z } from 'zod';
+import { reasonSchema } from '../http/parameters.ts';
+import { mostDevices } from './ksn.ts';
 
 const scheme = z.enum(['AES', 'TDES']).describe('AES DUKPT (X9.24-3) or TDES DUKPT (X9.24-1)');
 const algorithm = z.enum(['T2', 'T3', 'A128', 'A192', 'A256']);
+
+const tag = z.string().regex(/^[\x20-\x7e]{1,64}$/, '1 to 64 printable characters');
+
+const segment = z
+  .strictObject({
+    institution: tag.optional(),
+    vendor: tag.optional(),
+    model: tag.optional().describe('Terminals of another model get no key of this BDK (`BDK_SEGMENT`)'),
+    market: tag.optional(),
+  })
+  .describe('What the BDK is set apart for (PCI PIN 20-4); as it was made, for good');
+
+const maxDevices = z.number().int().min(1);
 
 export const createBdkSchema = z
   .strictObject({
@@ -20,6 +35,10 @@ export const createBdkSchema = z
       .describe(
         'A BDK that the HSM formed in a ceremony, under its LMK; a new one is generated when left out',
       ),
+    segment: segment.default({}),
+    maxDevices: maxDevices
+      .optional()
+      .describe('How many initial keys it may give; at most, and when left out, 99 % of its device numbers'),
   })
   .refine((bdk) => bdk.algorithm.startsWith('A') === (bdk.scheme === 'AES'), {
     message: 'AES DUKPT takes A128, A192 or A256; TDES DUKPT takes T2 or T3',
@@ -29,8 +48,17 @@ export const createBdkSchema = z
     message: 'AES: 8 hex digits; TDES: 10',
     path: ['bdkId'],
   })
+  .refine((bdk) => !bdk.maxDevices || BigInt(bdk.maxDevices) <= mostDevices[bdk.scheme], {
+    message: `AES: ${mostDevices.AES} at most; TDES: ${mostDevices.TDES}`,
+    path: ['maxDevices'],
+  })
   .meta({ id: 'CreateBdk' });
 export type CreateBdk = z.infer<typeof createBdkSchema>;
+
+export const changeMaxDevicesSchema = z
+  .strictObject({ maxDevices, reason: reasonSchema.shape.reason })
+  .meta({ id: 'ChangeMaxDevices' });
+export type ChangeMaxDevices = z.infer<typeof changeMaxDevicesSchema>;
 
 export const bdkSchema = z
   .object({
@@ -43,8 +71,9 @@ export const bdkSchema = z
     state: z
       .enum(['ACTIVE', 'FROZEN'])
       .describe('FROZEN: nothing is derived from it and nothing of it is sent'),
-    nextDevice: z.string().describe('The device number that the next KSN will carry'),
-    lastDevice: z.string(),
+    nextDevice: z.number().int().describe('The device number that the next KSN will carry'),
+    maxDevices: z.number().int().describe('The highest that a KSN may carry'),
+    segment,
     createdAt: z.iso.datetime(),
   })
   .meta({ id: 'Bdk' });

@@ -7,10 +7,11 @@ import { HSM } from '../hsm/hsm.ts';
 import { Problem, violates } from '../http/problem.ts';
 import type { Operator } from '../operators/operators.ts';
 import type { Bdk, CreateBdk } from './bdks.schemas.ts';
-import { bdkIdHexDigits, lastDevice } from './ksn.ts';
+import { bdkIdHexDigits, type DukptScheme, lastDevice, mostDevices } from './ksn.ts';
 
-const COLUMNS = `id, name, scheme, algorithm, bdk_id as "bdkId", kcv, state, next_device::text as "nextDevice",
-  last_device::text as "lastDevice", created_at as "createdAt"`;
+/** Device numbers have at most 32 bits: JSON numbers hold them. */
+const COLUMNS = `id, name, scheme, algorithm, bdk_id as "bdkId", kcv, state, next_device::float8 as "nextDevice",
+  max_devices::float8 as "maxDevices", segment, created_at as "createdAt"`;
 
 /** BDKs: made in the HSM, kept here as LMK key blocks. */
 @Injectable()
@@ -29,11 +30,12 @@ export class BdksService {
         .toString('hex')
         .toUpperCase();
     const id = uuidv7();
+    const { segment, maxDevices = mostDevices[request.scheme] } = request;
     try {
       return await this.database.transaction(async (sql) => {
         const [bdk] = await sql.query<Bdk>(
-          `insert into bdk (id, name, scheme, algorithm, key_block, kcv, bdk_id, last_device)
-           values ($1, $2, $3, $4, $5, $6, $7, $8) returning ${COLUMNS}`,
+          `insert into bdk (id, name, scheme, algorithm, key_block, kcv, bdk_id, last_device, max_devices, segment)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning ${COLUMNS}`,
           [
             id,
             request.name,
@@ -43,9 +45,12 @@ export class BdksService {
             key.kcv,
             bdkId,
             lastDevice[request.scheme],
+            maxDevices,
+            JSON.stringify(segment),
           ],
         );
-        const body = { id, name: request.name, scheme: request.scheme, bdkId, kcv: key.kcv };
+        const { name, scheme } = request;
+        const body = { id, name, scheme, bdkId, kcv: key.kcv, maxDevices: Number(maxDevices), segment };
         const type = request.lmkKeyBlock ? 'bdk.registered' : 'bdk.generated';
         await appendAuditEvents(sql, [{ type, actor: `operator:${by.name}`, body }]);
         return bdk as Bdk;
@@ -79,6 +84,33 @@ export class BdksService {
       const type = state === 'FROZEN' ? 'bdk.frozen' : 'bdk.released';
       await appendAuditEvents(sql, [{ type, actor: `operator:${by.name}`, body: { id, reason } }]);
       return bdk;
+    });
+  }
+
+  /** How many initial keys a BDK may give: a limit that a person set, hence a person's to change, with a reason. */
+  async changeMaxDevices(id: string, maxDevices: number, reason: string, by: Operator): Promise<Bdk> {
+    return this.database.transaction(async (sql) => {
+      const [bdk] = await sql.query<{ scheme: DukptScheme; nextDevice: bigint; maxDevices: bigint }>(
+        `select scheme, next_device as "nextDevice", max_devices as "maxDevices" from bdk where id = $1
+         for no key update`,
+        [id],
+      );
+      if (!bdk) throw new Problem(404, 'BDK_UNKNOWN', 'no BDK has this id');
+      const given = bdk.nextDevice - 1n;
+      if (maxDevices < given || maxDevices > mostDevices[bdk.scheme]) {
+        throw new Problem(
+          409,
+          'BDK_MAX_DEVICES',
+          `expected ${given}, as many as it has given, to ${mostDevices[bdk.scheme]}`,
+        );
+      }
+      const [changed] = await sql.query<Bdk>(
+        `update bdk set max_devices = $2 where id = $1 returning ${COLUMNS}`,
+        [id, maxDevices],
+      );
+      const body = { id, from: Number(bdk.maxDevices), to: maxDevices, reason };
+      await appendAuditEvents(sql, [{ type: 'bdk.max-devices-changed', actor: `operator:${by.name}`, body }]);
+      return changed as Bdk;
     });
   }
 

@@ -1,41 +1,40 @@
+import { appendAuditEvents } from '../audit/audit-event.ts';
 import type { Sql } from '../database/database.ts';
-import { type DukptScheme, initialKsn, REFUSE_PERCENT } from './ksn.ts';
-
-export type AllocationRefusal = 'BDK_FROZEN' | 'KSN_SPACE_EXHAUSTED';
-
-/** Consecutive KSNs of one BDK, or the reason why there are none. */
-export type Allocation = { ksns: string[] } | { refusal: AllocationRefusal };
+import { type AllocatableBdk, type Allocation, type AllocationRequest, allocate } from './allocation.ts';
+import { devicesLeft } from './ksn.ts';
 
 /**
- * Reserves `count` KSNs of each BDK in the caller's transaction, which must commit, alone and synchronously, before any
- * HSM call (I1, rule b). Rows are locked in the order of their ids, so that two workers cannot block each other.
+ * Reserves KSNs in the caller's transaction, which must commit, alone and synchronously, before any HSM call (I1, rule
+ * b). BDKs are locked in the order of their ids, so that two workers cannot block each other.
+ * @param actor who allocates, for the event of a space that becomes short
  */
-export async function reserveKsns(sql: Sql, counts: Map<string, number>): Promise<Map<string, Allocation>> {
-  const allocations = new Map<string, Allocation>();
-  for (const bdkId of [...counts.keys()].sort()) {
-    allocations.set(bdkId, await reserve(sql, bdkId, counts.get(bdkId) as number));
-  }
-  return allocations;
-}
-
-async function reserve(sql: Sql, id: string, count: number): Promise<Allocation> {
-  const [bdk] = await sql.query<{
-    scheme: DukptScheme;
-    bdk_id: string;
-    next: bigint;
-    last: bigint;
-    state: string;
-  }>(
-    `select scheme, bdk_id, next_device as next, last_device as last, state from bdk where id = $1 for update`,
-    [id],
+export async function reserveKsns(
+  sql: Sql,
+  requests: readonly AllocationRequest[],
+  actor: string,
+): Promise<Allocation[]> {
+  const ids = [...new Set(requests.flatMap(({ bdkIds }) => bdkIds))];
+  if (ids.length === 0) return requests.map(() => ({ ksns: [] }));
+  const bdks = await sql.query<AllocatableBdk>(
+    `select id, scheme, bdk_id as "bdkId", state, next_device as "nextDevice", max_devices as "maxDevices",
+       segment ->> 'model' as model
+     from bdk where id = any($1::uuid[]) order by id for no key update`,
+    [ids],
+    'lock-bdks',
   );
-  if (bdk?.state !== 'ACTIVE') return { refusal: 'BDK_FROZEN' };
-  const cap = (bdk.last * REFUSE_PERCENT) / 100n;
-  if (bdk.next + BigInt(count) - 1n > cap) return { refusal: 'KSN_SPACE_EXHAUSTED' };
-  await sql.query('update bdk set next_device = next_device + $2 where id = $1', [id, count]);
-  return {
-    ksns: Array.from({ length: count }, (_, index) =>
-      initialKsn(bdk.scheme, bdk.bdk_id, bdk.next + BigInt(index)),
-    ),
-  };
+  const { allocations, used, runningShort } = allocate(bdks, requests);
+  await sql.query(
+    'update bdk b set next_device = u.next from unnest($1::uuid[], $2::bigint[]) as u(id, next) where b.id = u.id',
+    [used.map(({ id }) => id), used.map(({ nextDevice }) => nextDevice)],
+    'advance-bdks',
+  );
+  await appendAuditEvents(
+    sql,
+    runningShort.map((bdk) => ({
+      type: 'bdk.ksn-space-low',
+      actor,
+      body: { id: bdk.id, left: Number(devicesLeft(bdk)), maxDevices: Number(bdk.maxDevices) },
+    })),
+  );
+  return allocations;
 }

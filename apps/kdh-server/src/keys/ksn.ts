@@ -11,9 +11,28 @@ export const lastDevice: Record<DukptScheme, bigint> = {
 /** Hex digits of a BDK id: TDES key set id 5 bytes, AES BDK id 4 bytes. facts/dukpt.md sections 1 and 2. */
 export const bdkIdHexDigits: Record<DukptScheme, number> = { TDES: 10, AES: 8 };
 
-/** The allocator warns at this share of the space and refuses at the other (facts/terminal-protocol.md section 6). */
-export const WARN_PERCENT = 80n;
-export const REFUSE_PERCENT = 99n;
+/** The last part of a space is never given out, so that its end cannot come as a surprise (facts/terminal-protocol.md section 6). */
+const USABLE_PERCENT = 99n;
+
+/** The most initial keys that a BDK of a scheme may ever give. */
+export const mostDevices: Record<DukptScheme, bigint> = {
+  TDES: (lastDevice.TDES * USABLE_PERCENT) / 100n,
+  AES: (lastDevice.AES * USABLE_PERCENT) / 100n,
+};
+
+/** A space is short once this share of what the BDK may give is given. */
+const WARN_PERCENT = 80n;
+
+/** Whether a space becomes short while its next device number goes from `before` to `after`. */
+export function crossesWarning(before: bigint, after: bigint, maxDevices: bigint): boolean {
+  const isShort = (nextDevice: bigint) => (nextDevice - 1n) * 100n >= maxDevices * WARN_PERCENT;
+  return isShort(after) && !isShort(before);
+}
+
+/** How many initial keys a BDK may still give. */
+export function devicesLeft({ nextDevice, maxDevices }: { nextDevice: bigint; maxDevices: bigint }): bigint {
+  return maxDevices + 1n - nextDevice;
+}
 
 /**
  * Initial KSN, upper-case hex. TDES, 10 bytes: key set id (40 bits), device number (19 bits), counter (21 bits, zero).

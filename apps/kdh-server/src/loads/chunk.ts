@@ -12,6 +12,7 @@ export interface ChunkAttempt {
   kind: 'KBPK' | 'KEYS';
   terminalId: string;
   serial: string;
+  model: string;
   terminalState: 'ACTIVE' | 'SUSPENDED' | 'REVOKED';
   bound: boolean;
   slots: ProfileSlot[];
@@ -37,7 +38,8 @@ export interface ReservedKey {
 export async function readChunk(sql: Sql, ids: string[]): Promise<ChunkAttempt[]> {
   // The state is looked at here: in the statement it would tempt the planner to an index over all open attempts.
   const attempts = await sql.query<ChunkAttempt>(
-    `select a.id, a.state, a.version, a.kind, a.terminal_id as "terminalId", t.serial, t.state as "terminalState",
+    `select a.id, a.state, a.version, a.kind, a.terminal_id as "terminalId", t.serial, t.model,
+       t.state as "terminalState",
        t.bound_kdh_fingerprint is not null as bound, p.slots, a.terminal_nonce as "terminalNonce",
        (select c.certificate from terminal_certificate c
          where c.terminal_id = t.id and c.purpose = 'ENCRYPTION' and c.revoked_at is null) as "krdCertificate",

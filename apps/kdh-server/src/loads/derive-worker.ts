@@ -9,6 +9,7 @@ import { groupRows } from '../database/rows.ts';
 import { signal } from '../database/signals.ts';
 import { failpoint } from '../failpoints.ts';
 import { HSM } from '../hsm/hsm.ts';
+import type { Allocation } from '../keys/allocation.ts';
 import { derivationInput, ksnOptionalBlock } from '../keys/ksn.ts';
 import { reserveKsns } from '../keys/ksn-allocator.ts';
 import { KdhCredential } from '../pki/kdh-credential.ts';
@@ -113,24 +114,30 @@ export class DeriveWorker implements OnApplicationBootstrap {
         attempt,
         keys: planKeys(attempt.slots, attempt.kbpks['KBPK-TDES'] !== undefined),
       }));
-      const counts = new Map<string, number>();
-      for (const key of planned.flatMap((plan) => plan.keys)) {
-        if (key.bdkId) counts.set(key.bdkId, (counts.get(key.bdkId) ?? 0) + 1);
-      }
-      const allocations = await reserveKsns(sql, counts);
-      const refused = new Map<string, string>();
-      const rows = planned.flatMap(({ attempt, keys }) =>
-        keys.map((key, position) => {
-          const allocation = key.bdkId ? allocations.get(key.bdkId) : undefined;
-          if (allocation && 'refusal' in allocation) refused.set(attempt.id, allocation.refusal);
-          const ksn = allocation && 'ksns' in allocation ? (allocation.ksns.shift() ?? null) : null;
-          return { attemptId: attempt.id, position, key, ksn };
-        }),
-      );
-      await insertKeys(
+      const allocations = await reserveKsns(
         sql,
-        rows.filter((row) => row.ksn !== null || row.key.bdkId === null),
+        planned.map(({ attempt, keys }) => ({
+          model: attempt.model,
+          bdkIds: keys.map((key) => key.bdkId).filter((id) => id !== null),
+        })),
+        this.actor,
       );
+      const refused = new Map<string, string>();
+      const rows = planned.flatMap(({ attempt, keys }, index) => {
+        const allocation = allocations[index] as Allocation;
+        if ('refusal' in allocation) {
+          refused.set(attempt.id, allocation.refusal);
+          return [];
+        }
+        const ksns = allocation.ksns.values();
+        return keys.map((key, position) => ({
+          attemptId: attempt.id,
+          position,
+          key,
+          ksn: key.bdkId ? (ksns.next().value as string) : null,
+        }));
+      });
+      await insertKeys(sql, rows);
       await applyMoves(sql, [
         ...inactive.map((a) => ending(attemptOf(a), 'cancel', this.actor, `TERMINAL_${a.terminalState}`)),
         ...ready.map((a): Move => {

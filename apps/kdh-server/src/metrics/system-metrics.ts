@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { readCertificate } from '@openkdh/pki';
 import { collectDefaultMetrics, Gauge } from 'prom-client';
 import { Database } from '../database/database.ts';
-import { REFUSE_PERCENT } from '../keys/ksn.ts';
+import { devicesLeft } from '../keys/ksn.ts';
 import { attemptStates, isFinal } from '../loads/attempt.ts';
 import { DERIVE_QUEUE, type DeriveQueue } from '../queue/queue.ts';
 import { registry } from './registry.ts';
@@ -93,14 +93,13 @@ export class SystemMetrics {
 
   private async readKsns(): Promise<void> {
     for (const metric of [ksnsLeft, ksnSpaceLeft]) metric.reset();
-    const bdks = await this.database.query<{ name: string; next: bigint; last: bigint }>(
-      'select name, next_device as next, last_device as last from bdk',
+    const bdks = await this.database.query<{ name: string; nextDevice: bigint; maxDevices: bigint }>(
+      'select name, next_device as "nextDevice", max_devices as "maxDevices" from bdk',
     );
-    for (const { name, next, last } of bdks) {
-      const most = (last * REFUSE_PERCENT) / 100n;
-      const left = most >= next ? Number(most - next) + 1 : 0;
-      ksnsLeft.set({ bdk: name }, left);
-      ksnSpaceLeft.set({ bdk: name }, left / Number(most));
+    for (const bdk of bdks) {
+      const left = Number(devicesLeft(bdk));
+      ksnsLeft.set({ bdk: bdk.name }, left);
+      ksnSpaceLeft.set({ bdk: bdk.name }, left / Number(bdk.maxDevices));
     }
   }
 
