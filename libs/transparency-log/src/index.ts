@@ -4,10 +4,12 @@
  * clock or a database, and no private key enters; signing goes through a `NoteSigner`.
  *
  * Log: `canonicalJson` makes an entry, `leafHash` and `CompactRange` the tree head, `growTiles` the tiles,
- * `signCheckpoint` the checkpoint. Witness: `openCheckpoint`, `verifyGrowth`, `cosignCheckpoint`.
+ * `signCheckpoint` the checkpoint. Witness: `answerAddCheckpoint` judges what a log asks,
+ * `cosignCheckpoint` cosigns.
  * Auditor: `verifyReceipt` for one entry, `HistoryVerifier` for all of them.
  * Sizes, indices and times are bigint, since they reach 2^63 − 1.
  */
+export { type AddCheckpoint, formatAddCheckpoint, parseAddCheckpoint } from './add-checkpoint.ts';
 export { canonicalJson, type JsonValue, parseCanonicalJson } from './canonical-json.ts';
 export {
   addSignatures,
@@ -63,3 +65,9 @@ export {
   type VerifierKey,
   verifierKey,
 } from './verifier-key.ts';
+export {
+  answerAddCheckpoint,
+  type SignedCheckpoint,
+  type WitnessAnswer,
+  type WitnessedLog,
+} from './witness.ts';
