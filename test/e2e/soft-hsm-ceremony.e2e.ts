@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deriveAesInitialKey } from '@openkdh/dukpt';
-import { type Order, orderBytes } from '../../apps/soft-hsm/src/ceremony/orders.ts';
+import { type Order, orderBytes } from '@openkdh/hsm-management';
 import { callManagement } from '../../apps/soft-hsm/src/management/client.ts';
 import { findKeysInMemory } from '../support/key-scan.ts';
 import { killAll, newHome, SoftHsmProcess, softHsmProgram } from '../support/soft-hsm-process.ts';

@@ -13,9 +13,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { verifyAuditLog } from '@openkdh/hsm-management';
 import { createLocalCa } from '@openkdh/pki';
-import { verifyAuditLog } from '../../apps/soft-hsm/src/audit/verify.ts';
 import { frame } from '../../apps/soft-hsm/src/wire/frames.ts';
+import { linesOf } from '../support/lines.ts';
 import { type RunningSoftHsm, startSoftHsm } from '../support/soft-hsm.ts';
 import { killAll, newHome, outcome, SoftHsmProcess } from '../support/soft-hsm-process.ts';
 import { WireClient } from '../support/wire-client.ts';
@@ -66,7 +67,10 @@ describe('a live HSM', () => {
       }
       await hsm.stop('SIGKILL');
       client.close();
-      const { operations } = await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey).catch(() => ({
+      const { operations } = await verifyAuditLog(
+        linesOf(join(home.state, 'audit.log')),
+        checkpointKey,
+      ).catch(() => ({
         operations: -1,
       }));
       hsm = new SoftHsmProcess(home.testLmk);
@@ -79,7 +83,7 @@ describe('a live HSM', () => {
     }
     client.close();
     expect(await hsm.stop()).toBe(0);
-    const head = await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey);
+    const head = await verifyAuditLog(linesOf(join(home.state, 'audit.log')), checkpointKey);
     expect(head).toMatchObject({ bootCounter: 4, operations: answered });
   });
 
@@ -380,7 +384,7 @@ describe('the audit log', () => {
     expect(await code(`ZK${'11'.padStart(20, '0')}`)).toBe('ZL00');
     expect(await code('A00FFFS#K0A1N00E00')).toBe('A100');
     await hsm.stop();
-    expect(await verifyAuditLog(join(home.state, 'audit.log'), checkpointKey)).toMatchObject({
+    expect(await verifyAuditLog(linesOf(join(home.state, 'audit.log')), checkpointKey)).toMatchObject({
       acknowledged: 11,
     });
   });

@@ -2,8 +2,8 @@ import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ed25519Hex, type Order, orderBytes, type SignedOrder } from '@openkdh/hsm-management';
 import { Ceremonies } from '../../apps/soft-hsm/src/ceremony/ceremonies.ts';
-import { type Order, orderBytes, type SignedOrder } from '../../apps/soft-hsm/src/ceremony/orders.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';
 import { Machine } from '../../apps/soft-hsm/src/machine.ts';
 import { type Management, manage } from '../../apps/soft-hsm/src/management/commands.ts';
@@ -21,11 +21,7 @@ export class TestOfficer {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519');
     this.name = name;
     this.#privateKey = privateKey;
-    this.publicKey = publicKey
-      .export({ format: 'der', type: 'spki' })
-      .subarray(-32)
-      .toString('hex')
-      .toUpperCase();
+    this.publicKey = ed25519Hex(publicKey)!;
   }
 
   sign(order: Order): SignedOrder['signatures'][number] {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { AuditEntry } from '../../apps/soft-hsm/src/audit/audit-record.ts';
-import { emptyChain } from '../../apps/soft-hsm/src/audit/chain.ts';
+import { type AuditEntry, emptyChain } from '@openkdh/hsm-management';
 import type { DualControl } from '../../apps/soft-hsm/src/ceremony/dual-control.ts';
 import type { HostList } from '../../apps/soft-hsm/src/hosts/host-list.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';

@@ -1,6 +1,7 @@
+import { createReadStream } from 'node:fs';
 import inspector from 'node:inspector';
-import { BrokenChain } from './audit/chain.ts';
-import { verifyAuditLog } from './audit/verify.ts';
+import { createInterface } from 'node:readline';
+import { HsmManagementError, verifyAuditLog } from '@openkdh/hsm-management';
 import { SoftHsmError } from './errors.ts';
 import { jsonLog } from './log.ts';
 import { managementUsage, runManagement, signOrder } from './management/cli.ts';
@@ -69,9 +70,13 @@ function refuseDebugger(): void {
 async function verifyLog(args: string[]): Promise<void> {
   const { logFile, checkpointKey } = parseVerifyLogOptions(args);
   try {
-    console.log(JSON.stringify(await verifyAuditLog(logFile, checkpointKey)));
+    console.log(
+      JSON.stringify(
+        await verifyAuditLog(createInterface({ input: createReadStream(logFile, 'latin1') }), checkpointKey),
+      ),
+    );
   } catch (error) {
-    if (!(error instanceof BrokenChain)) throw error;
+    if (!(error instanceof HsmManagementError)) throw error;
     throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import type { ChainHead } from '@openkdh/hsm-management';
 import { AuditLog } from './audit/audit-log.ts';
-import type { ChainHead } from './audit/chain.ts';
 import { checkpointKeyFromSeed } from './audit/checkpoint.ts';
 import { type ConfigurationFile, isAuthentic, readConfiguration } from './ceremony/configuration.ts';
 import { DualControl } from './ceremony/dual-control.ts';

@@ -3,11 +3,10 @@ import { appendFileSync, mkdtempSync, readFileSync, truncateSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { type AuditEntry, HsmManagementError, parseRecord, verifyAuditLog } from '@openkdh/hsm-management';
+import { linesOf } from '../../../../test/support/lines.ts';
 import { AuditLog } from './audit-log.ts';
-import { type AuditEntry, parseRecord } from './audit-record.ts';
-import { BrokenChain } from './chain.ts';
 import { checkpointKeyFromSeed } from './checkpoint.ts';
-import { verifyAuditLog } from './verify.ts';
 
 const key = checkpointKeyFromSeed(Buffer.alloc(32, 0x01));
 const now = () => new Date('2026-11-24T12:00:00Z');
@@ -29,7 +28,6 @@ const command = (result: string): AuditEntry => ({
 });
 
 const newPath = () => join(mkdtempSync(join(tmpdir(), 'audit-')), 'audit.log');
-const linesOf = (path: string) => readFileSync(path, 'latin1').split('\n').slice(0, -1);
 const open = async (path: string) => {
   const log = await AuditLog.open(path, key, now);
   await log.start(boot);
@@ -66,7 +64,7 @@ describe('AuditLog', () => {
     expect(log.head).toMatchObject({ seq: 8, operations: 2, bootCounter: 2 });
     await log.append(command('00'), 1);
     await log.close();
-    expect(await verifyAuditLog(path, key.publicKey)).toMatchObject({
+    expect(await verifyAuditLog(linesOf(path), key.publicKey)).toMatchObject({
       seq: 11,
       operations: 3,
       bootCounter: 2,
@@ -103,13 +101,15 @@ describe('AuditLog', () => {
     const lines = linesOf(path);
     const checkpoints = lines.flatMap((line, n) => (line.includes('"checkpoint",') ? [n] : []));
     expect(checkpoints).toEqual([1000, 2001]);
-    await verifyAuditLog(path, key.publicKey);
+    await verifyAuditLog(linesOf(path), key.publicKey);
 
     // A changed record before the last checkpoint is not looked at on start; the verifier finds it.
     await log.close();
     writeFileSync(path, readFileSync(path, 'latin1').replace('"result":"00"', '"result":"01"'), 'latin1');
     await (await open(path)).close();
-    await expect(verifyAuditLog(path, key.publicKey)).rejects.toThrow(BrokenChain);
+    await expect(verifyAuditLog(linesOf(path), key.publicKey)).rejects.toMatchObject({
+      code: 'HSM_LOG_BROKEN',
+    });
   });
 
   test('a crash in the middle of a record: its bytes are cut off and that is recorded', async () => {
@@ -122,7 +122,7 @@ describe('AuditLog', () => {
       await log.close();
       const events = linesOf(path).map((line) => parseRecord(line)?.event);
       expect(events.slice(-4)).toEqual(['boot', 'recovered', 'shutdown', 'checkpoint']);
-      await verifyAuditLog(path, key.publicKey);
+      await verifyAuditLog(linesOf(path), key.publicKey);
     }
   });
 
@@ -136,9 +136,9 @@ describe('AuditLog', () => {
 
 describe('the chain', () => {
   const refusalOf = async (path: string) =>
-    verifyAuditLog(path, key.publicKey).then(
+    verifyAuditLog(linesOf(path), key.publicKey).then(
       () => 'verifies',
-      (error) => (error instanceof BrokenChain ? error.message : Promise.reject(error)),
+      (error) => (error instanceof HsmManagementError ? error.message : Promise.reject(error)),
     );
 
   test.each<[string, RegExp, (lines: string[]) => string[]]>([
@@ -190,7 +190,7 @@ describe('the chain', () => {
     const [first, second] = linesOf(path);
     truncateSync(path, `${first}\n${second}\n`.length);
     expect(await refusalOf(path)).toBe('verifies');
-    expect((await verifyAuditLog(path, key.publicKey)).seq).toBe(2);
+    expect((await verifyAuditLog(linesOf(path), key.publicKey)).seq).toBe(2);
   });
 
   const hasPython = spawnSync('python3', ['--version']).status === 0;
@@ -206,6 +206,6 @@ for number, line in enumerate(open(sys.argv[1], encoding='ascii').read().splitli
     previous = hashlib.sha256(line.encode('ascii')).hexdigest().upper()
 print(previous)`;
     const hash = execFileSync('python3', ['-c', python, path], { encoding: 'latin1' }).trim();
-    expect(hash).toBe((await verifyAuditLog(path, key.publicKey)).hash);
+    expect(hash).toBe((await verifyAuditLog(linesOf(path), key.publicKey)).hash);
   });
 });

@@ -1,22 +1,20 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { SoftHsmError } from '../errors.ts';
 import {
   type AuditEntry,
   type AuditLine,
   type AuditRecord,
-  formatRecord,
-  hashLine,
-  signedPart,
-} from './audit-record.ts';
-import {
   acknowledgedBy,
-  BrokenChain,
   type ChainHead,
   continueChain,
   emptyChain,
+  formatRecord,
+  HsmManagementError,
+  hashLine,
   headBefore,
-} from './chain.ts';
+  signedPart,
+} from '@openkdh/hsm-management';
+import { SoftHsmError } from '../errors.ts';
 import type { CheckpointKey } from './checkpoint.ts';
 
 const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR } = constants;
@@ -77,7 +75,7 @@ export class AuditLog {
       return new AuditLog(path, file, key, now, headOf(lines, key.publicKey), tornBytes);
     } catch (error) {
       await file.close();
-      if (error instanceof BrokenChain) throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
+      if (error instanceof HsmManagementError) throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
       throw error;
     }
   }

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { parseRecord } from '@openkdh/hsm-management';
 import { AuditLog } from './audit-log.ts';
-import { parseRecord } from './audit-record.ts';
 import { checkpointKeyFromSeed } from './checkpoint.ts';
 import { readRecords } from './read.ts';
 

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { type AuditLine, parseRecord } from './audit-record.ts';
+import { type AuditLine, parseRecord } from '@openkdh/hsm-management';
 
 /** No record is half as long. */
 const probeBytes = 16 * 1024;

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { type AuditRecord, parseRecord, verifyAuditLog } from '@openkdh/hsm-management';
 import { CeremonyHsm, passphraseOf, TestOfficer } from '../../../../test/support/ceremony.ts';
+import { linesOf } from '../../../../test/support/lines.ts';
 import { Refusal } from '../answer-codes.ts';
-import { type AuditRecord, parseRecord } from '../audit/audit-record.ts';
-import { verifyAuditLog } from '../audit/verify.ts';
 import { SoftHsmError } from '../errors.ts';
 
 afterEach(() => CeremonyHsm.closeAll());
@@ -24,11 +24,7 @@ async function initialised(custodians?: string[], threshold?: number): Promise<C
   return hsm;
 }
 
-const recordsOf = (hsm: CeremonyHsm) =>
-  readFileSync(hsm.folder.auditLog, 'latin1')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => parseRecord(line)!);
+const recordsOf = (hsm: CeremonyHsm) => linesOf(hsm.folder.auditLog).map((line) => parseRecord(line)!);
 const eventsOf = (hsm: CeremonyHsm) =>
   recordsOf(hsm).map((record) => (record.event === 'management' ? record.command : record.event));
 
@@ -116,7 +112,9 @@ describe('unlocking', () => {
     }
     await hsm.vault.close();
     const [boot] = recordsOf(hsm) as [AuditRecord & { event: 'boot' }];
-    expect(await verifyAuditLog(hsm.folder.auditLog, boot.checkpointKey)).toMatchObject({ bootCounter: 4 });
+    expect(await verifyAuditLog(linesOf(hsm.folder.auditLog), boot.checkpointKey)).toMatchObject({
+      bootCounter: 4,
+    });
   });
 
   test('one share twice, a wrong passphrase, somebody else: refused', async () => {

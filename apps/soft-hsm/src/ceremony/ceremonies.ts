@@ -1,4 +1,5 @@
 import { wipe } from '@openkdh/block-ciphers';
+import type { Officer } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { requireNewFolder } from '../lmk/open-lmk.ts';
 import { sealingKeyFromPassphrase } from '../lmk/sealed-lmk.ts';
@@ -7,7 +8,6 @@ import type { Vault } from '../vault.ts';
 import { Attempts } from './attempts.ts';
 import type { Backup } from './backup.ts';
 import { requireSeparateRoles } from './dual-control.ts';
-import type { Officer } from './orders.ts';
 import { openShare, type SealedShare, type Stretch } from './sealed-share.ts';
 import {
   beginHsm,

@@ -1,11 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { equalConstantTime } from '@openkdh/block-ciphers';
+import { canonicalJson, type Officer } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import type { HostEntry } from '../hosts/host-list.ts';
 import { writeFileAtomically } from '../state/atomic-file.ts';
-import { canonicalJson } from './canonical-json.ts';
-import type { Officer } from './orders.ts';
 import type { SealedShare } from './sealed-share.ts';
 
 const configurationVersion = 1;

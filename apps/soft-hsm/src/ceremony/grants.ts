@@ -1,6 +1,6 @@
+import type { Order } from '@openkdh/hsm-management';
 import { Refusal } from '../answer-codes.ts';
 import { SoftHsmError } from '../errors.ts';
-import type { Order } from './orders.ts';
 
 /**
  * Categories of what hosts do that needs a grant; with a key usage they make an activity, named as payShield names

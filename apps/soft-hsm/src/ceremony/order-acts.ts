@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import type { Order } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { parseHostList } from '../hosts/host-list.ts';
 import type { Vault } from '../vault.ts';
 import { parseBackup } from './backup.ts';
 import type { Ceremonies, Progress } from './ceremonies.ts';
 import { requireSeparateRoles } from './dual-control.ts';
-import { type Order, readOfficers, verifyOrder } from './orders.ts';
+import { readOfficers, verifyOrder } from './orders.ts';
 import { record } from './sealing-key.ts';
 import { requireAssignable } from './shares.ts';
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { SoftHsmError } from '../errors.ts';
 import { parseBackup } from './backup.ts';
-import { canonicalJson } from './canonical-json.ts';
 import { readOfficers, verifyOrder } from './orders.ts';
 
 const context = { hsm: '00'.repeat(16), officers: [], usedNonces: new Set<string>(), now: new Date() };
@@ -49,24 +48,4 @@ describe('whatever comes', () => {
       ),
     );
   });
-});
-
-describe('canonical JSON, RFC 8785', () => {
-  test.each<[unknown, string]>([
-    [{ b: 1, a: [true, 'x'], '': {} }, '{"":{},"a":[true,"x"],"b":1}'],
-    [
-      { '\u20ac': 1, '\r': 2, '1': 3, '\u0080': 4, '\u00f6': 5 },
-      '{"\\r":2,"1":3,"\u0080":4,"\u00f6":5,"\u20ac":1}',
-    ], // 3.2.3
-    ['\u000f\n"\\', '"\\u000f\\n\\"\\\\"'],
-  ])('%j', (value, text) => {
-    expect(canonicalJson(value)).toBe(text);
-  });
-
-  test.each([1.5, Number.NaN, 2 ** 53, null, undefined, [null], { a: undefined }])(
-    '%p has no place in it',
-    (value) => {
-      expect(() => canonicalJson(value)).toThrow(RangeError);
-    },
-  );
 });

@@ -1,46 +1,15 @@
 import { type KeyObject, verify } from 'node:crypto';
-import { ed25519PublicKey } from '../audit/checkpoint.ts';
+import {
+  ed25519PublicKey,
+  longestOrderMs,
+  type Officer,
+  type Order,
+  orderBytes,
+  type SignedOrder,
+} from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
-import { canonicalJson } from './canonical-json.ts';
-
-/** A security officer, who signs orders with an Ed25519 key that this HSM never has. */
-export interface Officer {
-  name: string;
-  /** 32 bytes, upper-case hex. */
-  publicKey: string;
-}
-
-/** What officers order; `act` says what, and each act has details of its own. */
-export interface Order {
-  v: 1;
-  /** Id of the HSM that it is for. */
-  hsm: string;
-  act: string;
-  /** ISO 8601, UTC. */
-  notBefore: string;
-  /** At most 12 hours after `notBefore`. */
-  expiry: string;
-  /** 16 random bytes in hex; an order is carried out once. */
-  nonce: string;
-  /** For the log. */
-  purpose: string;
-  ticket: string;
-  [detail: string]: unknown;
-}
-
-export interface SignedOrder {
-  order: Order;
-  /** Of different officers, each over `orderBytes`; 64 bytes in hex. */
-  signatures: { officer: string; signature: string }[];
-}
 
 const signaturesNeeded = 2;
-const longestMs = 12 * 3_600_000;
-
-/** The signed bytes: a label, then the order in canonical form. */
-export function orderBytes(order: Order): Buffer {
-  return Buffer.from(`openkdh soft-hsm order v1\n${canonicalJson(order)}\n`);
-}
 
 /** An order that may be carried out, and who has signed it. */
 export interface VerifiedOrder {
@@ -65,7 +34,8 @@ export function verifyOrder(
     throw bad(`${signaturesNeeded} officers must sign, ${signers.length} have`);
   if (order.hsm !== hsm) throw bad('it is for another HSM');
   const [from, until] = [Date.parse(order.notBefore), Date.parse(order.expiry)];
-  if (!(from < until && until - from <= longestMs)) throw bad('it must be in force for at most 12 hours');
+  if (!(from < until && until - from <= longestOrderMs))
+    throw bad('it must be in force for at most 12 hours');
   if (now.getTime() < from) throw bad('it is not in force yet');
   if (now.getTime() >= until) throw bad('it has expired');
   if (usedNonces.has(order.nonce)) throw bad('it was carried out before');

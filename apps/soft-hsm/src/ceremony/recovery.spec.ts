@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { parseRecord, verifyAuditLog } from '@openkdh/hsm-management';
 import { CeremonyHsm, passphraseOf, TestOfficer } from '../../../../test/support/ceremony.ts';
+import { linesOf } from '../../../../test/support/lines.ts';
 import { Refusal } from '../answer-codes.ts';
-import { parseRecord } from '../audit/audit-record.ts';
-import { verifyAuditLog } from '../audit/verify.ts';
 import { SoftHsmError } from '../errors.ts';
 
 afterEach(() => CeremonyHsm.closeAll());
@@ -25,11 +25,7 @@ async function initialised(custodians?: string[], threshold?: number): Promise<C
   return hsm;
 }
 
-const recordsOf = (hsm: CeremonyHsm) =>
-  readFileSync(hsm.folder.auditLog, 'latin1')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => parseRecord(line)!);
+const recordsOf = (hsm: CeremonyHsm) => linesOf(hsm.folder.auditLog).map((line) => parseRecord(line)!);
 const eventsOf = (hsm: CeremonyHsm) =>
   recordsOf(hsm).map((record) => (record.event === 'management' ? record.command : record.event));
 
@@ -115,7 +111,7 @@ describe('LMK change', () => {
     await hsm.command('change-lmk');
     await hsm.give('ann', 'bob');
     await hsm.vault.close();
-    expect(await verifyAuditLog(hsm.folder.auditLog, key)).toMatchObject({ bootCounter: 1 });
+    expect(await verifyAuditLog(linesOf(hsm.folder.auditLog), key)).toMatchObject({ bootCounter: 1 });
   });
 });
 

@@ -1,5 +1,6 @@
 import { copyFileSync } from 'node:fs';
 import { wipe } from '@openkdh/block-ciphers';
+import type { Officer } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { checkValueHex, keyAlgorithms } from '../keys/algorithms.ts';
 import { openKeyBlock } from '../lmk/key-block.ts';
@@ -26,7 +27,6 @@ import {
   type ShareAssignment,
   writeConfiguration,
 } from './configuration.ts';
-import type { Officer } from './orders.ts';
 import type { SealedShare } from './sealed-share.ts';
 
 /** What an HSM does with its sealing key when custodians have given it. Each function takes the key over. */

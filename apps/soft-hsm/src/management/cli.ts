@@ -2,7 +2,7 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Order, orderBytes } from '../ceremony/orders.ts';
+import { type Order, orderBytes } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { callManagement } from './client.ts';
 import { askSecret, bytesOfHex } from './prompt.ts';

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
+import { formatMessage, type ManagementMessage, MessageReader } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
-import { formatMessage, type ManagementMessage, MessageReader } from './messages.ts';
 
 /** Gives one command at a management socket and returns the answer, whether it was carried out or not. */
 export function callManagement(

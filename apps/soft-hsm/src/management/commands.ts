@@ -1,3 +1,4 @@
+import type { ManagementMessage } from '@openkdh/hsm-management';
 import { readRecords } from '../audit/read.ts';
 import { formatBackup } from '../ceremony/backup.ts';
 import type { Ceremonies } from '../ceremony/ceremonies.ts';
@@ -13,7 +14,6 @@ import { tamperCauses } from '../machine.ts';
 import { failedSelfTests } from '../self-test/self-tests.ts';
 import type { Vault } from '../vault.ts';
 import { enterComponent } from './component.ts';
-import type { ManagementMessage } from './messages.ts';
 import { numberOf, textOf, textsOf } from './parameters.ts';
 import type { ManagementAnswer } from './server.ts';
 

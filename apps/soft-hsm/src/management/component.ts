@@ -1,3 +1,4 @@
+import type { ManagementMessage } from '@openkdh/hsm-management';
 import { Refusal } from '../answer-codes.ts';
 import { CommandScope } from '../commands/scope.ts';
 import { SoftHsmError } from '../errors.ts';
@@ -6,7 +7,6 @@ import { hasOddParity } from '../keys/key-material.ts';
 import { custodianBlock } from '../keys/key-rules.ts';
 import { requireKnownUsage } from '../keys/key-usages.ts';
 import type { Management } from './commands.ts';
-import type { ManagementMessage } from './messages.ts';
 import { numberOf, textOf } from './parameters.ts';
 import type { ManagementAnswer } from './server.ts';
 

@@ -1,8 +1,13 @@
 import type { Socket } from 'node:net';
+import {
+  formatMessage,
+  HsmManagementError,
+  type ManagementMessage,
+  MessageReader,
+} from '@openkdh/hsm-management';
 import { Refusal } from '../answer-codes.ts';
 import { SoftHsmError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { BadMessage, formatMessage, type ManagementMessage, MessageReader } from './messages.ts';
 
 /** What a management command gives back; `payload` for what is secret. */
 export interface ManagementAnswer {
@@ -33,8 +38,8 @@ export function serveManagement(socket: Socket, manage: Manage, log: Log): void 
     try {
       for (const message of reader.push(chunk)) previous = previous.then(() => answer(message));
     } catch (error) {
-      if (!(error instanceof BadMessage)) throw error;
-      socket.end(formatMessage({ ok: false, code: 'BAD_MESSAGE', message: error.message }));
+      if (!(error instanceof HsmManagementError)) throw error;
+      socket.end(formatMessage({ ok: false, code: error.code, message: error.message }));
     }
   });
   socket.on('end', () => void previous.then(() => socket.end()));

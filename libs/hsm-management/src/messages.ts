@@ -1,3 +1,5 @@
+import { HsmManagementError } from './errors.ts';
+
 /**
  * Messages of the management socket, both ways: one line of JSON, then, if the line says `payloadBytes`, so many raw
  * bytes. Secrets (components, shares, passphrases) travel as payload and never as text: a string of key material
@@ -13,11 +15,7 @@ const maxPayloadBytes = 64 * 1024;
 const lineFeed = 0x0a;
 const nothing = Buffer.alloc(0);
 
-/** A peer that does not keep to the form of the messages; the connection ends. */
-export class BadMessage extends Error {
-  override readonly name = 'BadMessage';
-}
-
+/** `payload`: raw bytes that follow the line; at most 64 KiB, as the line. The caller wipes both. */
 export function formatMessage(line: Record<string, unknown>, payload: Uint8Array = nothing): Buffer {
   const length = payload.length > 0 ? { payloadBytes: payload.length } : {};
   return Buffer.concat([Buffer.from(`${JSON.stringify({ ...line, ...length })}\n`), payload]);
@@ -27,7 +25,7 @@ export function formatMessage(line: Record<string, unknown>, payload: Uint8Array
 export class MessageReader {
   #buffered = nothing;
 
-  /** The messages that `chunk` completes. Throws `BadMessage`. */
+  /** The messages that `chunk` completes. Throws HSM_MESSAGE. */
   push(chunk: Buffer): ManagementMessage[] {
     const bytes = Buffer.concat([this.#buffered, chunk]);
     this.#buffered.fill(0);
@@ -36,7 +34,7 @@ export class MessageReader {
     let at = 0;
     for (;;) {
       const end = bytes.indexOf(lineFeed, at);
-      if ((end < 0 ? bytes.length : end) - at > maxLineBytes) throw new BadMessage('the line is too long');
+      if ((end < 0 ? bytes.length : end) - at > maxLineBytes) throw bad('the line is too long');
       if (end < 0) break;
       const line = parseLine(bytes.toString('utf8', at, end));
       const payloadEnd = end + 1 + payloadBytesOf(line);
@@ -55,10 +53,9 @@ function parseLine(text: string): Record<string, unknown> {
   try {
     line = JSON.parse(text);
   } catch {
-    throw new BadMessage('the line is not JSON');
+    throw bad('the line is not JSON');
   }
-  if (typeof line !== 'object' || line === null || Array.isArray(line))
-    throw new BadMessage('not a JSON object');
+  if (typeof line !== 'object' || line === null || Array.isArray(line)) throw bad('not a JSON object');
   return line as Record<string, unknown>;
 }
 
@@ -69,7 +66,11 @@ function payloadBytesOf({ payloadBytes }: Record<string, unknown>): number {
     (payloadBytes as number) < 0 ||
     (payloadBytes as number) > maxPayloadBytes
   ) {
-    throw new BadMessage(`payloadBytes: 0 to ${maxPayloadBytes} expected`);
+    throw bad(`payloadBytes: 0 to ${maxPayloadBytes} expected`);
   }
   return payloadBytes as number;
+}
+
+function bad(what: string): HsmManagementError {
+  return new HsmManagementError('HSM_MESSAGE', `management message: ${what}`);
 }

@@ -7,6 +7,7 @@ import {
   signedPart,
 } from './audit-record.ts';
 import { verifyCheckpoint } from './checkpoint.ts';
+import { HsmManagementError } from './errors.ts';
 
 /** Where a log ends: what the next record has to continue. */
 export interface ChainHead {
@@ -29,19 +30,14 @@ export const emptyChain: ChainHead = {
   checkpointSeq: 0,
 };
 
-/** What the log cannot be believed for, and from which line on. */
-export class BrokenChain extends Error {
-  override readonly name = 'BrokenChain';
-}
-
 /**
- * The head after `line`. Throws `BrokenChain` if the line does not continue `head`: edited, removed, inserted,
+ * The head after `line`. Throws HSM_LOG_BROKEN if the line does not continue `head`: edited, removed, inserted,
  * swapped, or a checkpoint that `checkpointKey` (32 bytes in hex) did not sign.
  */
 export function continueChain(head: ChainHead, line: AuditLine, checkpointKey: string): ChainHead {
   const record = parseRecord(line);
   const refuse = (what: string) => {
-    throw new BrokenChain(`record ${head.seq + 1} of the audit log: ${what}`);
+    throw broken(`record ${head.seq + 1}: ${what}`);
   };
   if (record === undefined) return refuse('not a record in canonical form');
   if (record.seq !== head.seq + 1) return refuse(`sequence number ${record.seq} in its place`);
@@ -62,10 +58,24 @@ export function continueChain(head: ChainHead, line: AuditLine, checkpointKey: s
   };
 }
 
-/** The head before `line`, as the line itself states it: where a reader starts that does not read from the start. */
+/**
+ * Verifies a whole audit log from its first record. Throws HSM_LOG_BROKEN at the first record that was edited, removed,
+ * inserted or swapped, or whose checkpoint `checkpointKey` (32 bytes in hex) did not sign. A log that was cut at its
+ * end is a shorter log: compare the head with what was known before.
+ */
+export async function verifyAuditLog(
+  lines: AsyncIterable<AuditLine> | Iterable<AuditLine>,
+  checkpointKey: string,
+): Promise<ChainHead> {
+  let head = emptyChain;
+  for await (const line of lines) head = continueChain(head, line, checkpointKey);
+  return head;
+}
+
+/** The head before `line`, as the line itself states it: where a reader starts that does not read from the start. HSM_LOG_BROKEN. */
 export function headBefore(line: AuditLine): ChainHead {
   const record = parseRecord(line);
-  if (record === undefined) throw new BrokenChain('the audit log has a line that is not a record');
+  if (record === undefined) throw broken('a line that is not a record');
   const { seq, prevHash, operations, bootCounter } = record;
   return { ...emptyChain, seq: seq - 1, hash: prevHash, operations, bootCounter };
 }
@@ -78,4 +88,8 @@ export function acknowledgedBy(record: AuditRecord): number | undefined {
 
 function signedBy(checkpointKey: string, record: AuditRecord & { event: 'checkpoint' }): boolean {
   return verifyCheckpoint(checkpointKey, signedPart(record), record.signature);
+}
+
+function broken(what: string): HsmManagementError {
+  return new HsmManagementError('HSM_LOG_BROKEN', `the audit log is broken: ${what}`);
 }
