@@ -13,16 +13,18 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { formatEntryBundle, parseEntryBundle } from '@openkdh/transparency-log';
+import { addSignatures, formatEntryBundle, parseEntryBundle, parseNote } from '@openkdh/transparency-log';
 import fc from 'fast-check';
 import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
 import { openkdh } from '../cli/transcript.ts';
 import {
   checkpointOf,
+  cosigned,
   type Event,
   entriesOf,
   lifeOfAttempt,
   makeLogKey,
+  makeWitnessKey,
   uuid,
   writeBundle,
 } from '../support/audit-bundle.ts';
@@ -458,6 +460,76 @@ describe('a checkpoint that was kept', () => {
     const { bundle, previous } = await prepare(row);
     const verdicts = secondVerdicts([bundle], ['--key', key, '--previous', previous]);
     expect(verdicts).toMatchObject([{ exitCode: row[1] }]);
+  });
+});
+
+describe('witnesses', () => {
+  const [one, two, three] = ['one', 'two', 'three'].map((name) => makeWitnessKey(`witness.test/${name}`)) as [
+    ReturnType<typeof makeWitnessKey>,
+    ReturnType<typeof makeWitnessKey>,
+    ReturnType<typeof makeWitnessKey>,
+  ];
+  const entries = entriesOf(history);
+  type Note = Uint8Array | Promise<Uint8Array>;
+  const cases: [
+    what: string,
+    exitCode: number,
+    note: (signed: Uint8Array) => Note,
+    trusted: (typeof one)[],
+    quorum?: number,
+  ][] = [
+    ['all of them', 0, (note) => cosigned(note, [one.signer, two.signer]), [one, two]],
+    ['as many as asked for', 0, (note) => cosigned(note, [two.signer]), [one, two], 1],
+    ['none, and none asked for', 0, (note) => note, [one], 0],
+    ['one too few', 17, (note) => cosigned(note, [one.signer]), [one, two]],
+    ['none', 17, (note) => note, [one]],
+    ['others than those that are trusted', 17, (note) => cosigned(note, [three.signer]), [one, two], 1],
+    ['one that is named twice', 17, (note) => cosigned(note, [one.signer]), [one, one], 2],
+    [
+      'a cosignature of another checkpoint',
+      10,
+      async (note) => {
+        const other = await cosigned(await checkpointOf(entries.slice(1), signer), [one.signer]);
+        return addSignatures(note, parseNote(other).signatures.slice(1));
+      },
+      [one],
+    ],
+    [
+      'a cosignature with another time',
+      10,
+      async (note) => {
+        const [, cosignature] = parseNote(await cosigned(note, [one.signer])).signatures;
+        const signature = Uint8Array.from(cosignature!.signature);
+        signature[7]! ^= 1;
+        return addSignatures(note, [{ ...cosignature!, signature }]);
+      },
+      [one],
+    ],
+  ];
+  const bundleOf = async ([what, , note]: (typeof cases)[number]) => {
+    const bundle = join(folder, `witnessed by ${what}`);
+    await writeBundle(bundle, entries, signer);
+    writeFileSync(join(bundle, 'checkpoint'), await note(await checkpointOf(entries, signer)));
+    return bundle;
+  };
+  test.each(cases)('%s', async (...row) => {
+    const [, exitCode, , trusted, quorum] = row;
+    const bundle = await bundleOf(row);
+    const witness = trusted.map(({ text }) => text);
+    expect(await firstVerdict(bundle, { witness, quorum })).toMatchObject({ exitCode });
+    if (!hasSecondVerifier) return;
+    const options = ['--key', key, ...witness.flatMap((text) => ['--witness', text])];
+    if (quorum !== undefined) options.push('--quorum', String(quorum));
+    expect(secondVerdicts([bundle], options)).toMatchObject([{ exitCode }]);
+  });
+
+  test('who cosigned, and when, is said', async () => {
+    const bundle = await bundleOf(['for words', 0, (note) => cosigned(note, [one.signer, two.signer]), []]);
+    const { words } = await firstVerdict(bundle, { witness: [one.text, two.text] });
+    expect(words).toContain(
+      'witness.test/one at 2025-11-24T16:00:00Z, witness.test/two at 2025-11-24T16:00:01Z',
+    );
+    expect((await firstVerdict(bundle, { witness: [one.text], quorum: 0 })).words).not.toContain('test/two');
   });
 });
 

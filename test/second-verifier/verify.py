@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A second verifier of audit bundles, written from docs/audit-log.md alone and sharing nothing with the product.
 
-    verify.py BUNDLE... --key KEY [--previous CHECKPOINT] [--approvals N]
+    verify.py BUNDLE... --key KEY [--previous CHECKPOINT] [--witness KEY]... [--quorum N] [--approvals N]
 
 Prints a line for each bundle, `<exit code> <what was found>`, and ends with the code of the last one that failed.
 Needs Debian's python3 and python3-cryptography.
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 # docs/audit-log.md, "Exit codes".
-USAGE, SIGNATURE, ROOT, FORK, INCLUSION, COUNTER, RULE, MALFORMED = 2, 10, 11, 12, 13, 14, 15, 16
+USAGE, SIGNATURE, ROOT, FORK, INCLUSION, COUNTER, RULE, MALFORMED, QUORUM = 2, 10, 11, 12, 13, 14, 15, 16, 17
 ALTERED, MISSING, INSERTED, TAIL = 18, 19, 20, 21
 
 MAX_SIZE = 2**63 - 1
@@ -146,7 +146,7 @@ class Key:
         self.name, key_id, data = parts[1], parts[2], base64_of(parts[3], "the key")
         kind, public = data[0], data[1:]
         try:
-            if kind == 1:
+            if kind in (1, 4):
                 digest = sha256(self.name.encode() + b"\n" + data)
                 self.public = ed25519.Ed25519PublicKey.from_public_bytes(public)
             elif kind == 2:
@@ -158,11 +158,17 @@ class Key:
                 raise ValueError
         except (ValueError, AttributeError):
             raise Failure(MALFORMED, "the key is of no known type") from None
+        self.kind, self.bytes = kind, public
         self.id = digest[:4]
         if self.id.hex() != key_id:
             raise Failure(MALFORMED, "the key has another key id")
 
     def verifies(self, text, signature):
+        if self.kind == 4:
+            time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+            if time > MAX_SIZE:
+                return False
+            text = f"cosignature/v1\ntime {time}\n".encode() + text
         try:
             if isinstance(self.public, ed25519.Ed25519PublicKey):
                 self.public.verify(signature, text)
@@ -183,8 +189,8 @@ def signature_line(line):
     return parts[1], data[:4], data[4:]
 
 
-def open_checkpoint(note, key):
-    """Origin, size and root of a checkpoint that the key signed."""
+def open_checkpoint(note, key, witnesses=(), quorum=0):
+    """Size and root of a checkpoint that the key signed and enough witnesses cosigned."""
     note = utf8(note, "the checkpoint")
     if any(ord(c) < 0x20 and c != "\n" for c in note):
         raise Failure(MALFORMED, "the checkpoint has control characters")
@@ -205,10 +211,23 @@ def open_checkpoint(note, key):
     size = decimal_of(fields[1], "the size")
     if origin != key.name:
         raise Failure(SIGNATURE, "the checkpoint is of another log")
-    ours = [signature for name, key_id, signature in signatures if name == key.name and key_id == key.id]
-    if not ours or not all(key.verifies(text.encode(), signature) for signature in ours):
+    signers = [
+        trusted
+        for name, key_id, signature in signatures
+        for trusted in [next((t for t in (key, *witnesses) if t.name == name and t.id == key_id), None)]
+        if trusted and verified(trusted, text, signature)
+    ]
+    if key not in signers:
         raise Failure(SIGNATURE, "the checkpoint is not signed by the key")
+    if len({signer.bytes for signer in signers if signer in witnesses}) < quorum:
+        raise Failure(QUORUM, "too few witnesses cosigned the checkpoint")
     return size, root
+
+
+def verified(key, text, signature):
+    if not key.verifies(text.encode(), signature):
+        raise Failure(SIGNATURE, f"a signature of {key.name} does not verify")
+    return True
 
 
 # --- Entries: RFC 8785 and docs/audit-log.md, "Entries" ---
@@ -564,14 +583,14 @@ def verify_part(bundle, size, root, note):
     return f"{count} entries of {size}, each in the log"
 
 
-def verify(bundle, key, previous, approvals):
+def verify(bundle, key, previous, witnesses, quorum, approvals):
     manifest = read_text(bundle, "bundle.json")
     if manifest not in (b'{"content":"whole","format":1}', b'{"content":"part","format":1}'):
         raise Failure(MALFORMED, "bundle.json is of another format")
     if read_text(bundle, "key") != key.text.encode() + b"\n":
         raise Failure(SIGNATURE, "the bundle has another key")
     note = read_text(bundle, "checkpoint")
-    size, root = open_checkpoint(note, key)
+    size, root = open_checkpoint(note, key, witnesses, quorum)
     kept = open_checkpoint(previous, key) if previous is not None else None
     if b"part" in manifest:
         if kept:
@@ -584,19 +603,29 @@ def verify(bundle, key, previous, approvals):
     return verify_whole(bundle, size, root, kept, Rules(approvals))
 
 
+def read_key(given):
+    """The text of a key, or the file that has it."""
+    if re.match(r"[^+]+\+[0-9a-f]{8}\+", given):
+        return Key(given)
+    with open(given, encoding="utf-8") as file:
+        return Key(file.read().strip())
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("bundles", nargs="+")
     parser.add_argument("--key", required=True)
     parser.add_argument("--previous")
+    parser.add_argument("--witness", action="append", default=[])
+    parser.add_argument("--quorum", type=int)
     parser.add_argument("--approvals", type=int, default=0)
     given = parser.parse_args()
     try:
-        if re.match(r"[^+]+\+[0-9a-f]{8}\+", given.key):
-            key = Key(given.key)
-        else:
-            with open(given.key, encoding="utf-8") as file:
-                key = Key(file.read().strip())
+        key = read_key(given.key)
+        witnesses = [read_key(witness) for witness in given.witness]
+        quorum = len(witnesses) if given.quorum is None else given.quorum
+        if any(witness.kind != 4 for witness in witnesses) or quorum > len(witnesses):
+            parser.error("a witness's key is of another type, or the quorum is larger than their number")
         previous = None
         if given.previous:
             with open(given.previous, "rb") as file:
@@ -609,7 +638,7 @@ def main():
     code = 0
     for bundle in given.bundles:
         try:
-            print(0, verify(bundle, key, previous, given.approvals))
+            print(0, verify(bundle, key, previous, witnesses, quorum, given.approvals))
         except Failure as failure:
             print(failure.code, failure)
             code = failure.code

@@ -2,8 +2,10 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
+  addSignatures,
   CompactRange,
   canonicalJson,
+  cosignCheckpoint,
   formatEntryBundle,
   formatReceipt,
   formatVerifierKey,
@@ -30,6 +32,26 @@ export function makeLogKey(origin: string): { signer: NoteSigner; text: string }
     signer: { key, sign: async (data) => sign('sha256', data, privateKey) },
     text: formatVerifierKey(key),
   };
+}
+
+/** The key of a witness. */
+export function makeWitnessKey(name: string): { signer: NoteSigner; text: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const spki = publicKey.export({ format: 'der', type: 'spki' });
+  const key = verifierKey(name, 'cosignature/v1', spki.subarray(-32));
+  return {
+    signer: { key, sign: async (data) => sign(null, data, privateKey) },
+    text: formatVerifierKey(key),
+  };
+}
+
+/** The checkpoint with a cosignature of each, one second after another. */
+export async function cosigned(note: Uint8Array, witnesses: readonly NoteSigner[]): Promise<Uint8Array> {
+  const times = witnesses.map((_, n) => 1_764_000_000n + BigInt(n));
+  return addSignatures(
+    note,
+    await Promise.all(witnesses.map((witness, n) => cosignCheckpoint(note, witness, times[n]!))),
+  );
 }
 
 export const uuid = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;

@@ -13,6 +13,9 @@ import { wrap } from './keyblock/wrap.ts';
 import { open } from './tr34/open.ts';
 import { show } from './tr34/show.ts';
 import { verify } from './tr34/verify.ts';
+import { initWitness } from './witness/init.ts';
+import { serveWitness } from './witness/serve.ts';
+import { showWitness } from './witness/show.ts';
 
 /** Every command, in the order of the usage text. */
 export const commands: readonly Command[] = [
@@ -30,4 +33,7 @@ export const commands: readonly Command[] = [
   kcv,
   exportLog,
   verifyBundle,
+  initWitness,
+  serveWitness,
+  showWitness,
 ];

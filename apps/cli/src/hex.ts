@@ -33,3 +33,17 @@ export function takeHex(key: Uint8Array): string {
   key.fill(0);
   return digits;
 }
+
+/** ASCII of the upper-case hex of a key, for a file: no string has it. The caller wipes both. */
+export function asciiHex(bytes: Uint8Array): Uint8Array {
+  const digits = new Uint8Array(2 * bytes.length);
+  for (const [at, byte] of bytes.entries()) {
+    digits[2 * at] = digitOf(byte >> 4);
+    digits[2 * at + 1] = digitOf(byte & 0x0f);
+  }
+  return digits;
+}
+
+function digitOf(nibble: number): number {
+  return nibble < 10 ? 0x30 + nibble : 0x41 + nibble - 10;
+}

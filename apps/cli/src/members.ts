@@ -60,6 +60,18 @@ export function text(meaning: string): Member<string> {
   });
 }
 
+/** One or more strings, or one string. */
+export function texts(meaning: string): Member<[string, ...string[]]> {
+  const read = (given: unknown, name: string): [string, ...string[]] => {
+    const [first, ...others] = Array.isArray(given) ? given : [given];
+    if (![first, ...others].every((one) => typeof one === 'string')) {
+      throw invalid(name, 'one or more strings', given);
+    }
+    return [first, ...others];
+  };
+  return member(meaning, read, { repeated: true });
+}
+
 export function choice<Value extends string>(meaning: string, values: readonly Value[]): Member<Value> {
   const list = values.join(', ');
   return member(`${meaning}: ${list}`, (given, name) => {

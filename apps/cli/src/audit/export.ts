@@ -13,7 +13,7 @@ import {
   tilesOfGrowth,
 } from '@openkdh/transparency-log';
 import { defineCommand } from '../command.ts';
-import { optional, text, time } from '../members.ts';
+import { flag, optional, text, time } from '../members.ts';
 import { bundleFiles, entriesPath, entryPaths, formatManifest, writeBundleFile } from './bundle.ts';
 import { type Entry, parseEntry } from './entry.ts';
 import { onFile } from './files.ts';
@@ -37,10 +37,11 @@ export const exportLog = defineCommand({
     terminal: optional(text('only entries about this terminal, by its UUID')),
     from: optional(time('only entries from this time on')),
     until: optional(time('only entries before this time')),
+    final: optional(flag('up to the newest checkpoint that enough witnesses have cosigned')),
   },
-  async run({ api, tokenFile, out, terminal, from, until }) {
+  async run({ api, tokenFile, out, terminal, from, until, final = false }) {
     const log = openLogApi(api, await onFile('tokenFile', readFile(tokenFile, 'utf8')));
-    const checkpointNote = await log.get('checkpoint');
+    const checkpointNote = await log.get(final ? 'final-checkpoint' : 'checkpoint');
     const checkpoint = parseCheckpoint(parseNote(checkpointNote).text);
     const isWhole = terminal === undefined && from === undefined && until === undefined;
     await onFile('out', mkdir(out));

@@ -9,17 +9,18 @@ import {
   openCheckpoint,
   parseEntryBundle,
   parseReceipt,
-  parseVerifierKey,
   TransparencyLogError,
   type TransparencyLogErrorCode,
   tilePath,
   tilesOfGrowth,
+  type VerifiedSignature,
   type VerifierKey,
   verifyInclusion,
 } from '@openkdh/transparency-log';
 import { defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
-import { count, optional, text } from '../members.ts';
+import { count, optional, text, texts } from '../members.ts';
+import { readVerifierKey } from '../verifier-key.ts';
 import { type AttemptCounts, AttemptRules } from './attempt-rules.ts';
 import {
   bundleFiles,
@@ -36,6 +37,15 @@ import { onFile } from './files.ts';
 
 /** More people than any policy asks for. */
 const mostApprovals = 9;
+/** More witnesses than anybody has. */
+const mostWitnesses = 99;
+
+/** A cosignature by a witness that is trusted. */
+interface Cosigned {
+  readonly witness: string;
+  /** As the witness says: ISO 8601 in UTC, to the second. */
+  readonly time: string;
+}
 
 interface Verified {
   readonly content: Content;
@@ -44,6 +54,8 @@ interface Verified {
   readonly size: string;
   /** Hex. */
   readonly root: string;
+  /** If witnesses were named. */
+  readonly cosigned?: readonly Cosigned[];
   /** Entries of the bundle. */
   readonly entries: number;
   /** Decimal: size of the previous checkpoint, if one was given. */
@@ -61,14 +73,17 @@ export const verifyBundle = defineCommand({
     bundle: text('folder of the bundle'),
     key: text('verifier key of the log that you have kept: a file, or the key itself'),
     previous: optional(text('file with a checkpoint that you have kept; the log must be its continuation')),
+    witness: optional(texts('verifier key of a witness that you trust: a file, or the key itself')),
+    quorum: optional(count('how many of them must have cosigned (all)', mostWitnesses)),
     approvals: optional(count('people who must have approved what is confirmed (0)', mostApprovals)),
   },
-  async run({ bundle, key, previous, approvals = 0 }): Promise<Verified> {
-    const trust = trustIn(await readKey(key));
+  async run({ bundle, key, previous, witness, quorum, approvals = 0 }): Promise<Verified> {
+    const trust = trustIn(await readVerifierKey(key, 'key'));
+    const witnesses = await readWitnesses(witness ?? [], quorum);
     const content = parseManifest(await readBundleText(bundle, bundleFiles.manifest));
     requireSameKey(await readBundleText(bundle, bundleFiles.key), trust);
     const note = await readBundleText(bundle, bundleFiles.checkpoint);
-    const { checkpoint } = openCheckpoint(note, trust);
+    const { checkpoint, signatures } = openCheckpoint(note, { ...trust, ...witnesses });
     const kept =
       previous === undefined
         ? undefined
@@ -79,6 +94,7 @@ export const verifyBundle = defineCommand({
       size: String(checkpoint.size),
       root: Buffer.from(checkpoint.root).toString('hex').toUpperCase(),
       ...(kept !== undefined && { previousSize: String(kept.size) }),
+      ...(witness !== undefined && { cosigned: cosignaturesIn(signatures) }),
     };
     if (content === 'part') {
       if (kept !== undefined) {
@@ -97,10 +113,35 @@ export const verifyBundle = defineCommand({
   text: (verified, { approvals = 0 }) => wordsFor(verified, approvals),
 });
 
-/** The text itself, which has a `+`, or the file that has it. */
-async function readKey(given: string): Promise<VerifierKey> {
-  const isKey = /^[^+]+\+[0-9a-f]{8}\+/.test(given);
-  return parseVerifierKey(isKey ? given : (await onFile('key', readFile(given, 'utf8'))).trim());
+/** `quorum`: all of them unless said otherwise. */
+async function readWitnesses(
+  given: readonly string[],
+  quorum = given.length,
+): Promise<Pick<CheckpointTrust, 'witnesses' | 'quorum'>> {
+  const witnesses = await Promise.all(given.map((one) => readVerifierKey(one, 'witness')));
+  const stranger = witnesses.find(({ type }) => type !== 'cosignature/v1');
+  if (stranger !== undefined) {
+    throw new CliError('CLI_MEMBER_INVALID', `witness: expected a key that cosigns, got ${stranger.type}`);
+  }
+  if (quorum > witnesses.length) {
+    throw new CliError(
+      'CLI_MEMBER_INVALID',
+      `quorum: expected at most the ${witnesses.length} witnesses that are named, got ${quorum}`,
+    );
+  }
+  return { witnesses, quorum };
+}
+
+function cosignaturesIn(signatures: readonly VerifiedSignature[]): Cosigned[] {
+  return signatures.flatMap(({ key: { name }, timestampSeconds }) =>
+    timestampSeconds === undefined ? [] : [{ witness: name, time: isoTime(timestampSeconds) }],
+  );
+}
+
+/** What a witness says may be later than any date that JavaScript can write. */
+function isoTime(seconds: bigint): string {
+  const date = new Date(Number(seconds) * 1_000);
+  return Number.isNaN(date.valueOf()) ? `${seconds} s` : date.toISOString().replace('.000Z', 'Z');
 }
 
 function trustIn(key: VerifierKey): CheckpointTrust {
@@ -182,10 +223,11 @@ function failure(code: TransparencyLogErrorCode, message: string): TransparencyL
 }
 
 function wordsFor(
-  { content, origin, size, root, entries, previousSize, attempts }: Verified,
+  { content, origin, size, root, cosigned, entries, previousSize, attempts }: Verified,
   approvals: number,
 ): string {
   const lines = [`The log ${origin} has ${size} entries with the root ${root}: its key signed that.`];
+  if (cosigned !== undefined) lines.push(wordsForWitnesses(cosigned));
   if (content === 'part') {
     lines.push(`${entries} of them are in this bundle; each is in the log, at its place and unchanged.`);
     lines.push('Not verified: whether others were left out, and the rules. A whole bundle shows that.');
@@ -199,6 +241,13 @@ function wordsFor(
     lines.push(wordsForRules(attempts!, approvals));
   }
   return lines.map((line) => `${line}\n`).join('');
+}
+
+function wordsForWitnesses(cosigned: readonly Cosigned[]): string {
+  if (cosigned.length === 0)
+    return 'Not verified: whether others were shown the same log; no witness cosigned it.';
+  const who = cosigned.map(({ witness, time }) => `${witness} at ${time}`).join(', ');
+  return `Witnesses that you trust cosigned that, each of them having seen the log only grow: ${who}.`;
 }
 
 function wordsForRules({ ended, open, ksns }: AttemptCounts, approvals: number): string {
