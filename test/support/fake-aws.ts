@@ -18,6 +18,8 @@ import { deriveAesInitialKey, deriveTdesInitialKey } from '@openkdh/dukpt';
 import { createTlsKey, issueCertificate, issueRoot, localSigner } from '@openkdh/pki';
 import { type KeyBlockHeader, type OptionalBlock, unwrap, wrap } from '@openkdh/tr31';
 import { assembleKeyToken, exportKey, issuerAndSerialNumber, rsaPublicKey } from '@openkdh/tr34';
+import { certificationRequest } from '../../apps/soft-hsm/src/asymmetric/certification-request.ts';
+import { dataPlaneCall } from './fake-aws-data-plane.ts';
 
 /** Something that happens to the next request instead of its answer, or after it was carried out. */
 export type Mishap =
@@ -25,9 +27,9 @@ export type Mishap =
   | { hangUp: true; executed?: boolean }
   | { silence: true };
 
-type Json = Record<string, unknown>;
+export type Json = Record<string, unknown>;
 
-interface StoredKey {
+export interface StoredKey {
   arn: string;
   attributes: {
     KeyUsage: string;
@@ -43,7 +45,8 @@ interface StoredKey {
   certificate?: X509Certificate;
 }
 
-class Refused extends Error {
+/** An exception of the service. */
+export class Refused extends Error {
   readonly type: string;
   constructor(type: string, message: string) {
     super(message);
@@ -97,31 +100,36 @@ export class FakeAws {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const [service = '', operation = ''] = String(request.headers['x-amz-target']).split('.');
-    this.operations.push(operation);
-    const answer = (status: number, body: Json): void => {
+    const call = callOf(request);
+    this.operations.push(call.operation);
+    const answer = (status: number, body: Json, headers: Record<string, string> = {}): void => {
       response.writeHead(status, {
-        'content-type': 'application/x-amz-json-1.0',
+        'content-type': call.contentType,
         'x-amzn-requestid': 'fake-request',
+        ...headers,
       });
       response.end(JSON.stringify(body));
     };
+    /** REST names the exception in a header, JSON RPC in the body. */
+    const refuse = (status: number, exception: string, Message: string): void => {
+      if (call.isRest) answer(status, { Message }, { 'x-amzn-errortype': `${exception}:http://internal/` });
+      else answer(status, { __type: `com.amazonaws.paymentcryptography#${exception}`, Message });
+    };
     try {
-      requireSignature(request, service);
+      requireSignature(request, call);
       const mishap = this.mishaps.shift();
-      const carryOut = (): Promise<Json> =>
-        this.#execute(operation, JSON.parse(Buffer.concat(chunks).toString()));
+      const carryOut = async (): Promise<Json> => {
+        const input = JSON.parse(Buffer.concat(chunks).toString()) as Json;
+        if (call.isRest) return dataPlaneCall(call, input, (identifier) => this.#find(identifier));
+        return this.#execute(call.operation, input);
+      };
       if (mishap === undefined) return answer(200, await carryOut());
       if ('silence' in mishap) return;
       if (mishap.executed) await carryOut();
       if ('hangUp' in mishap) return void request.socket.destroy();
-      answer(mishap.status, {
-        __type: `com.amazonaws.paymentcryptography#${mishap.exception}`,
-        Message: 'as told',
-      });
+      refuse(mishap.status, mishap.exception, 'as told');
     } catch (error) {
-      const type = error instanceof Refused ? error.type : 'ValidationException';
-      answer(400, { __type: `com.amazonaws.paymentcryptography#${type}`, Message: (error as Error).message });
+      refuse(400, error instanceof Refused ? error.type : 'ValidationException', (error as Error).message);
     }
   }
 
@@ -137,6 +145,8 @@ export class FakeAws {
         return { Key: describe(this.#find(input['KeyIdentifier'])) };
       case 'GetPublicKeyCertificate':
         return certificateOf(this.#find(input['KeyIdentifier']));
+      case 'GetCertificateSigningRequest':
+        return { CertificateSigningRequest: certificateRequestOf(input, this.#find(input['KeyIdentifier'])) };
       case 'ImportKey':
         return { Key: describe(this.#import(input)) };
       case 'ExportKey':
@@ -183,13 +193,10 @@ export class FakeAws {
     )!;
     return this.#store({
       attributes: {
-        KeyUsage: header.keyUsage === 'B0' ? 'TR31_B0_BASE_DERIVATION_KEY' : 'TR31_K0_KEY_ENCRYPTION_KEY',
+        KeyUsage: importedUsages[header.keyUsage]!,
         KeyClass: 'SYMMETRIC_KEY',
         KeyAlgorithm,
-        KeyModesOfUse:
-          header.modeOfUse === 'X'
-            ? { DeriveKey: true }
-            : { Encrypt: true, Decrypt: true, Wrap: true, Unwrap: true },
+        KeyModesOfUse: importedModes[header.modeOfUse]!,
       },
       exportable: header.exportability !== 'N',
       key,
@@ -298,18 +305,61 @@ export class FakeAws {
   }
 }
 
+/** Usages of keys that can be imported here. */
+const importedUsages: Record<string, string> = {
+  B0: 'TR31_B0_BASE_DERIVATION_KEY',
+  D0: 'TR31_D0_SYMMETRIC_DATA_ENCRYPTION_KEY',
+  K0: 'TR31_K0_KEY_ENCRYPTION_KEY',
+  M3: 'TR31_M3_ISO_9797_3_MAC_KEY',
+  M6: 'TR31_M6_ISO_9797_5_CMAC_KEY',
+};
+
+const importedModes: Record<string, Record<string, boolean>> = {
+  B: { Encrypt: true, Decrypt: true, Wrap: true, Unwrap: true },
+  C: { Generate: true, Verify: true },
+  E: { Encrypt: true },
+  X: { DeriveKey: true },
+};
+
+/** What a request calls, by JSON RPC or by REST. */
+interface Call {
+  operation: string;
+  isRest: boolean;
+  contentType: string;
+  /** Name of the service in the signature. */
+  signingName: string;
+  /** In the path, of REST. */
+  key?: string;
+}
+
+/** The paths of the data plane. */
+const restPaths: readonly [RegExp, string][] = [
+  [/^\/keys\/([^/]+)\/encrypt$/, 'EncryptData'],
+  [/^\/keys\/([^/]+)\/decrypt$/, 'DecryptData'],
+  [/^\/mac\/generate$/, 'GenerateMac'],
+  [/^\/mac\/verify$/, 'VerifyMac'],
+];
+
+function callOf({ url = '', headers }: IncomingMessage): Call {
+  const [service = '', operation = ''] = String(headers['x-amz-target'] ?? '').split('.');
+  if (service === 'TrentService') {
+    return { operation, isRest: false, contentType: 'application/x-amz-json-1.1', signingName: 'kms' };
+  }
+  const rest = { isRest: true, contentType: 'application/json', signingName: 'payment-cryptography' };
+  for (const [path, name] of restPaths) {
+    const match = path.exec(url);
+    if (match) return { ...rest, operation: name, key: decodeURIComponent(match[1] ?? '') };
+  }
+  return { ...rest, operation, isRest: false, contentType: 'application/x-amz-json-1.0' };
+}
+
 /** SigV4 is not recomputed: a request must carry it, for the right service. */
-function requireSignature({ method, url, headers }: IncomingMessage, service: string): void {
-  const [name, contentType] = service === 'TrentService' ? ['kms', '1.1'] : ['payment-cryptography', '1.0'];
+function requireSignature({ method, url, headers }: IncomingMessage, call: Call): void {
   const signed = new RegExp(
-    `^AWS4-HMAC-SHA256 Credential=[^/]+/\\d{8}/us-east-1/${name}/aws4_request, SignedHeaders=`,
+    `^AWS4-HMAC-SHA256 Credential=[^/]+/\\d{8}/us-east-1/${call.signingName}/aws4_request, SignedHeaders=`,
   );
-  if (
-    method !== 'POST' ||
-    url !== '/' ||
-    headers['content-type'] !== `application/x-amz-json-${contentType}`
-  ) {
-    throw new Refused('SerializationException', 'expected AWS JSON');
+  if (method !== 'POST' || (url !== '/' && !call.isRest) || headers['content-type'] !== call.contentType) {
+    throw new Refused('SerializationException', `expected ${call.contentType}`);
   }
   if (!signed.test(headers.authorization ?? ''))
     throw new Refused('MissingAuthenticationTokenException', 'signature');
@@ -330,7 +380,7 @@ function initialKey(bdk: StoredKey, ksn: string): StoredKey {
   return { ...bdk, key, attributes: { ...bdk.attributes, KeyUsage: 'TR31_B1_INITIAL_KEY' } };
 }
 
-function requireMode({ attributes }: StoredKey, mode: string): void {
+export function requireMode({ attributes }: StoredKey, mode: string): void {
   if (!attributes.KeyModesOfUse[mode])
     throw new Refused('ValidationException', `the key has no mode ${mode}`);
 }
@@ -369,11 +419,37 @@ async function certificateOf({ pair }: StoredKey): Promise<Json> {
   return { KeyCertificate: pem(der), KeyCertificateChain: pem(certificate) };
 }
 
+/** Base64 of PEM. The parts of the subject by the service's names. */
+function certificateRequestOf(input: Json, { pair }: StoredKey): string {
+  only(input, ['KeyIdentifier', 'SigningAlgorithm', 'CertificateSubject']);
+  if (input['SigningAlgorithm'] !== 'SHA256') throw new Refused('ValidationException', 'SigningAlgorithm');
+  const subject = input['CertificateSubject'] as Record<string, string>;
+  const names = ['City', 'CommonName', 'Country', 'EmailAddress', 'Organization', 'OrganizationUnit'];
+  only(subject, [...names, 'StateOrProvince']);
+  const der = certificationRequest(
+    {
+      country: subject['Country'] ?? '',
+      state: subject['StateOrProvince'] ?? '',
+      locality: subject['City'] ?? '',
+      organisation: subject['Organization'] ?? '',
+      organisationalUnit: subject['OrganizationUnit'] ?? '',
+      commonName: subject['CommonName']!,
+    },
+    createPublicKey(pair!).export({ format: 'der', type: 'spki' }),
+    'R',
+    pair!,
+  );
+  const label = 'CERTIFICATE REQUEST';
+  const pem = `-----BEGIN ${label}-----\n${der.toString('base64')}\n-----END ${label}-----\n`;
+  return Buffer.from(pem).toString('base64');
+}
+
 function certificateIn(base64: string): X509Certificate {
   return new X509Certificate(Buffer.from(base64, 'base64'));
 }
 
-function only(input: Json, members: readonly string[]): void {
+/** Refuses members that the service does not know. */
+export function only(input: Json, members: readonly string[]): void {
   const unknown = Object.keys(input).find((member) => !members.includes(member));
   if (unknown !== undefined) throw new Refused('ValidationException', `unknown member ${unknown}`);
 }

@@ -1,9 +1,18 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  verify,
+} from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ConformanceKit } from '@openkdh/hsm-client/conformance';
 import { createTlsKey, issueCertificate, issueCrl, issueRoot, localSigner } from '@openkdh/pki';
 import { unwrap, wrap } from '@openkdh/tr31';
 import { localDecryptor, openKeyToken } from '@openkdh/tr34';
+import { CertificationRequest } from '@peculiar/asn1-csr';
+import { AsnConvert } from '@peculiar/asn1-schema';
 
 /** The terminal's side of the conformance suite: a root, a CA for each role, one KRD with its key pair. */
 export async function conformanceKit(): Promise<ConformanceKit> {
@@ -68,9 +77,28 @@ export async function conformanceKit(): Promise<ConformanceKit> {
       const request = { issuer: kdhCa, publicKey, commonName: 'conformance KDH', notBefore: now };
       return { certificate: await issueCertificate('kdh-signing', request), crl };
     },
+    openCertificateRequest,
     wrapTr31: (kbpk, header, key) => wrap(kbpk, header, key),
     unwrapTr31: (kbpk, keyBlock) => unwrap(kbpk, keyBlock),
   };
+}
+
+/** X.520 attribute types that a subject of the suite has. */
+const subjectParts: Record<string, string> = { '2.5.4.3': 'CN', '2.5.4.6': 'C', '2.5.4.10': 'O' };
+
+function openCertificateRequest(der: Uint8Array): { publicKey: Uint8Array; subject: string[] } {
+  const request = AsnConvert.parse(der, CertificationRequest);
+  const { subject, subjectPKInfo } = request.certificationRequestInfo;
+  const publicKey = new Uint8Array(AsnConvert.serialize(subjectPKInfo));
+  const key = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' });
+  const signed = new Uint8Array(request.certificationRequestInfoRaw!);
+  if (!verify('sha256', signed, key, new Uint8Array(request.signature))) {
+    throw new Error('the request is not signed with the key that it names');
+  }
+  const parts = subject.flatMap((part) =>
+    part.map(({ type, value }) => `${subjectParts[type]}=${value.toString()}`),
+  );
+  return { publicKey, subject: parts.sort() };
 }
 
 function certificateKey() {

@@ -5,6 +5,12 @@
 import { createPublicKey, verify } from 'node:crypto';
 import type * as jest from '@jest/globals';
 import type { KeyBlockHeader } from '@openkdh/tr31/header';
+import {
+  type ConformanceContext,
+  conformanceOfDataOperations,
+  conformanceOfMonitoring,
+  conformanceOfSignatures,
+} from './conformance-operations.ts';
 import type { HsmError, HsmErrorCode } from './errors.ts';
 import {
   type Hsm,
@@ -33,6 +39,11 @@ export interface ConformanceKit
   certify(publicKey: Uint8Array): Promise<{ certificate: Uint8Array; crl: Uint8Array }>;
   wrapTr31(kbpk: Uint8Array, header: KeyBlockHeader, key: Uint8Array): string;
   unwrapTr31(kbpk: Uint8Array, keyBlock: string): { header: KeyBlockHeader; key: Uint8Array };
+  /**
+   * Reads a PKCS#10 request, DER, and verifies that the key in it has signed it. `publicKey`: SubjectPublicKeyInfo, DER;
+   * `subject`: its parts as `CN=…`, sorted.
+   */
+  openCertificateRequest(request: Uint8Array): { publicKey: Uint8Array; subject: string[] };
   /** Key components in this HSM, and the check value of the key they form. */
   readonly components?: { readonly blocks: readonly LmkKeyBlock[]; readonly kcv: string };
 }
@@ -90,7 +101,7 @@ export function hsmConformance(
     afterAll(() => hsm.close());
 
     /** A test that needs these capabilities. */
-    const testWith = (needs: HsmCapability[], title: string, body: () => Promise<void>): void => {
+    const testWith = (needs: readonly HsmCapability[], title: string, body: () => Promise<void>): void => {
       if (!needs.some((capability) => lacks.includes(capability))) test(title, body);
     };
 
@@ -131,18 +142,28 @@ export function hsmConformance(
       AES: once(() => importBdk('AES')),
       TDES: once(() => importBdk('TDES')),
     };
-    const bdkHeader = (scheme: Scheme): KeyBlockHeader => ({
-      versionId: initialKeys[scheme].versionId,
-      keyUsage: 'B0',
-      algorithm: scheme === 'AES' ? 'A' : 'T',
-      modeOfUse: 'X',
-      keyVersion: '00',
-      exportability: 'E',
-      keyContext: '0',
-      optionalBlocks: [],
-    });
-    const bdkUnder = ({ clear }: SharedKey, scheme: Scheme): string =>
-      kit.wrapTr31(clear, bdkHeader(scheme), fromHex(initialKeys[scheme].bdk));
+    /** `key` as a TR-31 block that a terminal's side made. */
+    const blockUnder = (
+      { clear }: SharedKey,
+      scheme: Scheme,
+      attributes: Pick<KeyBlockHeader, 'keyUsage' | 'modeOfUse'>,
+      key: Uint8Array,
+    ): string =>
+      kit.wrapTr31(
+        clear,
+        {
+          ...attributes,
+          versionId: initialKeys[scheme].versionId,
+          algorithm: scheme === 'AES' ? 'A' : 'T',
+          keyVersion: '00',
+          exportability: 'E',
+          keyContext: '0',
+          optionalBlocks: [],
+        },
+        key,
+      );
+    const bdkUnder = (under: SharedKey, scheme: Scheme): string =>
+      blockUnder(under, scheme, { keyUsage: 'B0', modeOfUse: 'X' }, fromHex(initialKeys[scheme].bdk));
     const importBdk = async (scheme: Scheme): Promise<LmkKeyBlock> => {
       const under = await kbpk[scheme]();
       const { keyBlock } = await hsm.importKey({ keyBlock: bdkUnder(under, scheme), kbpk: under.block });
@@ -162,13 +183,13 @@ export function hsmConformance(
         exportability: 'N',
       } as const;
     };
-    const canDerive: HsmCapability[] = [
+    const canImport: readonly HsmCapability[] = [
       'generate-key',
       'generate-rsa-key-pair',
       'export-tr34',
       'import-key',
-      'export-initial-key',
     ];
+    const canDerive: readonly HsmCapability[] = [...canImport, 'export-initial-key'];
 
     test('capabilities: all of the contract but what it lacks', () => {
       expect([...hsm.capabilities].sort()).toEqual(
@@ -208,6 +229,30 @@ export function hsmConformance(
           crl: new Uint8Array(),
           versionId: 'D',
         }),
+      encrypt: () => hsm.encrypt({ key: '', data: new Uint8Array(16) }),
+      decrypt: () => hsm.decrypt({ key: '', data: new Uint8Array(16) }),
+      'generate-mac': () =>
+        hsm.generateMac({ key: '', algorithm: 'cmac', data: new Uint8Array(1), macBytes: 8 }),
+      'verify-mac': () =>
+        hsm.verifyMac({ key: '', algorithm: 'cmac', data: new Uint8Array(1), mac: new Uint8Array(8) }),
+      'verify-signature': () =>
+        hsm.verifySignature({
+          publicKey: new Uint8Array(),
+          data: new Uint8Array(1),
+          hash: 'sha256',
+          signature: new Uint8Array(256),
+        }),
+      'request-certificate': () =>
+        hsm.requestCertificate({
+          publicKey: new Uint8Array(),
+          privateKey: new Uint8Array(),
+          subject: { commonName: 'KDH' },
+        }),
+      status: () => hsm.status(),
+      'audit-log': async () => {
+        await expectError(hsm.acknowledgeAuditRecords(1), 'HSM_UNSUPPORTED');
+        await hsm.auditRecords(1);
+      },
       'operation-count': async () => expect(await hsm.operationCount()).toBeUndefined(),
     };
     for (const capability of lacks) {
@@ -441,6 +486,23 @@ export function hsmConformance(
         expect(await hsm.operationCount()).toBe(before + 3n);
       },
     );
+
+    const context: ConformanceContext = {
+      kit,
+      hsm: () => hsm,
+      testWith,
+      expectError,
+      canImport,
+      async importWorkingKey(scheme, attributes, key) {
+        const under = await kbpk[scheme]();
+        const block = blockUnder(under, scheme, attributes, key);
+        return (await hsm.importKey({ keyBlock: block, kbpk: under.block })).keyBlock;
+      },
+      rsaPair: kdh,
+    };
+    conformanceOfDataOperations(context);
+    conformanceOfSignatures(context);
+    conformanceOfMonitoring(context);
   });
 
   describe(`Hsm contract: ${name}, closed`, () => {

@@ -1,15 +1,16 @@
 import type { OptionalBlock } from '@openkdh/tr31/header';
 
 /**
- * The contract of every HSM behind the KDH, whatever it is: the soft HSM and a payShield through `payshield/`,
- * cloud services through adapters beside it.
+ * The contract of every HSM behind the KDH, whatever it is: the soft HSM and a payShield through `payshield/`, AWS
+ * Payment Cryptography through `aws/`, a PKCS#11 token through `pkcs11/`.
  *
  * **Keys.** A key never leaves in clear. Callers hold what the HSM gave them (`LmkKeyBlock`, `LmkPrivateKey`), store
  * it, hand it back, and read nothing out of it. Under a trusted wrapping key a key leaves only as a TR-31 block or
  * a TR-34 token.
  *
- * **Durability.** The HSM stores no working key: a key exists where its block is stored. A key whose block was lost
- * with an answer never did any work and needs no clean-up.
+ * **Durability.** Behind payShield commands the HSM stores no working key: a key exists where its block is stored.
+ * AWS and a token keep their keys, and what the caller stores is a reference. Either way a key whose answer was lost
+ * never did any work; where the HSM keeps it, it stays behind unused.
  *
  * **Outcome.** A call either did its work or threw `HsmError`. `mayHaveExecuted` on the error says whether the HSM
  * may have done the work although no answer was read.
@@ -83,6 +84,42 @@ export interface Hsm {
    */
   operationCount(): Promise<bigint | undefined>;
 
+  /**
+   * `data` encrypted under a data key (usage D0), nothing padded or left out. Repeatable.
+   * HSM_BAD_REQUEST unless they are 1 to 4096 bytes; HSM_REFUSED where they are not whole cipher blocks.
+   */
+  encrypt(request: CipherRequest): Promise<Uint8Array>;
+
+  /** The reverse of `encrypt`. Repeatable. */
+  decrypt(request: CipherRequest): Promise<Uint8Array>;
+
+  /** The first `macBytes` of the MAC of `data`, 1 to 4096 bytes. Repeatable. */
+  generateMac(request: GenerateMacRequest): Promise<Uint8Array>;
+
+  /** Whether `mac` is the MAC of `data`. Compared in the HSM. Repeatable. */
+  verifyMac(request: VerifyMacRequest): Promise<boolean>;
+
+  /** Whether the signature verifies, by the HSM's own judgement. Repeatable. */
+  verifySignature(request: VerifySignatureRequest): Promise<boolean>;
+
+  /** A PKCS#10 certificate request, DER, signed with SHA-256 by the key pair itself. Repeatable. */
+  requestCertificate(request: CertificateRequest): Promise<Uint8Array>;
+
+  /** What a monitor wants to know of the HSM that answers now. Repeatable. */
+  status(): Promise<HsmStatus>;
+
+  /**
+   * Records of the HSM's own audit log from sequence number `fromSeq` on, as many as fit one answer; none at the end.
+   * Each is a line as the HSM wrote it, without its line feed: its hash is over these bytes. Repeatable.
+   */
+  auditRecords(fromSeq: number): Promise<string[]>;
+
+  /**
+   * The caller has stored all records up to `upToSeq`. An HSM with a limit refuses to work when too many are not
+   * acknowledged. Repeatable.
+   */
+  acknowledgeAuditRecords(upToSeq: number): Promise<void>;
+
   /** Ends all connections; calls under way throw `HSM_CLOSED`. Idempotent. */
   close(): Promise<void>;
 }
@@ -100,14 +137,22 @@ export const hsmCapabilities = [
   'generate-ec-key-pair',
   'sign',
   'export-tr34',
+  'encrypt',
+  'decrypt',
+  'generate-mac',
+  'verify-mac',
+  'verify-signature',
+  'request-certificate',
+  'status',
   'operation-count',
+  'audit-log',
 ] as const;
 export type HsmCapability = (typeof hsmCapabilities)[number];
 
 /** A key under the HSM's own master key, as the HSM's text: on payShield `S` and a Thales key block. */
 export type LmkKeyBlock = string & { readonly __brand?: 'LmkKeyBlock' };
 
-/** An RSA private key under the HSM's own master key: on payShield the bytes of EI's answer, `S` tag included. */
+/** A private key under the HSM's own master key: on payShield the bytes of EI's or FY's answer, `S` tag included. */
 export type LmkPrivateKey = Uint8Array;
 
 /** Two- and three-key TDES; AES with 128, 192 and 256 bits. */
@@ -211,4 +256,76 @@ export interface Tr34Token {
   token: Uint8Array;
   /** Of the key inside, 6 hex digits, upper case. */
   kcv: string;
+}
+
+export interface CipherRequest {
+  key: LmkKeyBlock;
+  data: Uint8Array;
+  /** CBC with this IV: 8 bytes under a TDES key, 16 under an AES key. Left out: ECB. */
+  iv?: Uint8Array;
+}
+
+/** `data` of encrypt, decrypt and the MACs: what one call of the narrowest HSM takes. */
+export const MAX_DATA_BYTES = 4096;
+
+export interface GenerateMacRequest {
+  /** Usage M3 for retail MAC, M6 for CMAC. */
+  key: LmkKeyBlock;
+  /** ISO 9797-1 algorithm 3 with padding method 1, under TDES; CMAC of NIST SP 800-38B, under AES. */
+  algorithm: 'retail-mac' | 'cmac';
+  data: Uint8Array;
+  macBytes: 4 | 8;
+}
+
+export interface VerifyMacRequest extends Omit<GenerateMacRequest, 'macBytes'> {
+  /** 4 or 8 bytes. */
+  mac: Uint8Array;
+}
+
+export interface VerifySignatureRequest {
+  /** SubjectPublicKeyInfo, DER: RSA of 2048 to 4096 bits, or P-256. */
+  publicKey: Uint8Array;
+  /** Up to 9999 bytes. */
+  data: Uint8Array;
+  hash: 'sha256';
+  /** RSASSA-PKCS1-v1_5, or ECDSA as DER. */
+  signature: Uint8Array;
+}
+
+export interface CertificateRequest extends KeyPair {
+  /** Printable ASCII without `;`; of each at most 64 characters. */
+  subject: {
+    commonName: string;
+    organisationalUnit?: string;
+    organisation?: string;
+    locality?: string;
+    state?: string;
+    /** Two letters. */
+    country?: string;
+  };
+}
+
+export interface HsmStatus {
+  serialNumber: string;
+  tamper: 'none' | 'unknown' | HsmTamper;
+  /** Master keys that are loaded. */
+  masterKeys: readonly HsmMasterKey[];
+  /** The HSM has seen more failed attempts than its limits allow. */
+  fraudDetected: boolean;
+}
+
+export interface HsmTamper {
+  /** As the HSM names it: on payShield two digits, such as 03 for the erase button. */
+  cause: string;
+  /** By the HSM's clock, which tells no time zone: `YYMMDDhhmmss`. */
+  at: string;
+}
+
+export interface HsmMasterKey {
+  /** Two digits. */
+  id: string;
+  status: 'live' | 'test';
+  /** How many sensitive activities officers have authorised on it. */
+  authorisedActivities: number;
+  comment: string;
 }

@@ -20,7 +20,15 @@ const open = (options: Partial<AwsOptions> = {}): AwsHsm =>
 
 const kit = await conformanceKit();
 const krdCertificateAuthority = aws.trust(kit.krd.caCertificate);
-const lacks = ['form-key-from-components', 'generate-ec-key-pair', 'sign', 'operation-count'] as const;
+const lacks = [
+  'form-key-from-components',
+  'generate-ec-key-pair',
+  'sign',
+  'verify-signature',
+  'status',
+  'operation-count',
+  'audit-log',
+] as const;
 
 hsmConformance('AWS, against a stand-in', async () => open({ krdCertificateAuthority }), kit, lacks);
 hsmConformance('AWS without a CA of the KRDs, against a stand-in', async () => open(), kit, [
@@ -65,6 +73,53 @@ describe('what is sent again', () => {
   test('throttled: CreateKey too is sent again, for it was not executed', async () => {
     aws.mishaps.push(throttled);
     expect(await sentDuring('CreateKey', () => hsm.generateKey(kek))).toBe(2);
+  });
+
+  describe('the data plane, whose calls are signed here', () => {
+    const data = new Uint8Array(16);
+    const dataKey = async (): Promise<string> => (await hsm.generateKey({ ...kek, usage: 'D0' })).keyBlock;
+
+    test.each<[string, Mishap]>([
+      ['throttled', throttled],
+      ['a 500', failed],
+      ['a broken connection', hangUp],
+    ])('%s, twice: EncryptData is sent three times', async (_name, mishap) => {
+      const key = await dataKey();
+      aws.mishaps.push(mishap, mishap);
+      expect(await sentDuring('EncryptData', () => hsm.encrypt({ key, data }))).toBe(3);
+    });
+
+    test('a refusal: its name, the request id, and none of its words', async () => {
+      const key = await dataKey();
+      aws.mishaps.push({ exception: 'AccessDeniedException', status: 403 });
+      const error = await errorOf(hsm.encrypt({ key, data }));
+      expect(error).toMatchObject({ code: 'HSM_REFUSED', answer: 'AccessDeniedException' });
+      expect(error.message).toBe(
+        'EncryptData: AWS refused with AccessDeniedException (request fake-request)',
+      );
+    });
+
+    test('only VerificationFailedException says that a MAC does not verify', async () => {
+      const { keyBlock: key } = await hsm.generateKey({ ...kek, usage: 'M6', modeOfUse: 'C' });
+      const request = { key, algorithm: 'cmac', data, mac: new Uint8Array(8) } as const;
+      expect(await hsm.verifyMac(request)).toBe(false);
+      aws.mishaps.push({ exception: 'ValidationException', status: 400 });
+      expect((await errorOf(hsm.verifyMac(request))).code).toBe('HSM_REFUSED');
+    });
+
+    test('silence and nobody there: as on the control plane', async () => {
+      const key = await dataKey();
+      const impatient = open({ timeoutMs: 100 });
+      aws.mishaps.push({ silence: true });
+      expect((await errorOf(impatient.encrypt({ key, data }))).code).toBe('HSM_TIMEOUT');
+      await impatient.close();
+      const gone = new FakeAws();
+      const nowhere = open({ endpoint: await gone.listen(), timeoutMs: 200 });
+      await gone.close();
+      const error = await errorOf(nowhere.encrypt({ key, data }));
+      expect(error).toMatchObject({ code: 'HSM_UNREACHABLE', mayHaveExecuted: false });
+      await nowhere.close();
+    });
   });
 
   test.each<[string, Mishap]>([

@@ -17,24 +17,30 @@ import {
 } from '@aws-sdk/client-payment-cryptography';
 import { HsmError } from '../errors.ts';
 import type {
+  CertificateRequest,
+  CipherRequest,
   ExportedKey,
   ExportInitialKeyRequest,
   ExportKeyRequest,
   ExportTr34Request,
   GenerateKeyRequest,
+  GenerateMacRequest,
   GenerateRsaKeyPairRequest,
   Hsm,
   HsmCapability,
   HsmDiagnostics,
+  HsmStatus,
   ImportKeyRequest,
   KeyAlgorithm,
   KeyPair,
   LmkKeyBlock,
   Tr34Token,
+  VerifyMacRequest,
   WrappedKey,
 } from '../hsm.ts';
 import { requireInitialKeyHeader } from '../initial-key-block.ts';
 import { initialKsnHex } from '../initial-ksn.ts';
+import { requireData, requireMacLength, requireSubject } from '../request-checks.ts';
 import {
   awsAlgorithms,
   awsExportabilities,
@@ -44,6 +50,7 @@ import {
 } from './attributes.ts';
 import { call } from './call.ts';
 import { withCrl } from './key-token.ts';
+import { type SignedPost, signedPost } from './signed-post.ts';
 
 export interface AwsOptions {
   region: string;
@@ -56,7 +63,7 @@ export interface AwsOptions {
   timeoutMs?: number;
   /** Left out: the chain of the SDK (environment, profile, role of the machine). */
   credentials?: PaymentCryptographyClientConfig['credentials'];
-  /** Instead of the region's: a VPC endpoint, or a stand-in for tests. */
+  /** Of all services, instead of the region's: a stand-in for tests. */
   endpoint?: string;
 }
 
@@ -69,7 +76,7 @@ const CREATION_POLL_MS = 200;
  *
  * Where the contract says key block or private key this adapter gives the ARN of the key, in text or as its bytes: the
  * service keeps the keys itself. Its log is CloudTrail; errors name the request id. It forms no keys from components
- * and signs nothing but TR-34 tokens.
+ * and signs nothing but TR-34 tokens and certificate requests.
  */
 export class AwsHsm implements Hsm {
   readonly name: string;
@@ -77,6 +84,7 @@ export class AwsHsm implements Hsm {
   readonly #options: AwsOptions;
   readonly #client: PaymentCryptographyClient;
   readonly #kms: KMSClient;
+  readonly #post: SignedPost;
   readonly #closing = new AbortController();
   /** Of BDKs, by ARN; it never changes. */
   readonly #algorithms = new Map<LmkKeyBlock, string>();
@@ -89,6 +97,7 @@ export class AwsHsm implements Hsm {
     setMaxListeners(0, this.#closing.signal); // one for each call under way
     this.#client = new PaymentCryptographyClient(config);
     this.#kms = new KMSClient(config);
+    this.#post = signedPost(this.#client, { region, endpoint });
     this.name = `AWS Payment Cryptography in ${region}`;
     this.capabilities = new Set<HsmCapability>([
       'random',
@@ -98,6 +107,11 @@ export class AwsHsm implements Hsm {
       'export-key',
       'import-key',
       'generate-rsa-key-pair',
+      'request-certificate',
+      'encrypt',
+      'decrypt',
+      'generate-mac',
+      'verify-mac',
       ...(options.krdCertificateAuthority === undefined ? [] : (['export-tr34'] as const)),
     ]);
   }
@@ -239,7 +253,7 @@ export class AwsHsm implements Hsm {
       SigningKeyIdentifier: Buffer.from(kdhPrivateKey).toString(),
       SigningKeyCertificate: pemInBase64(kdhCertificate),
       KeyBlockFormat: 'X9_TR34_2012',
-      RandomNonce: Buffer.from(nonce).toString('hex').toUpperCase(),
+      RandomNonce: toHex(nonce),
     };
     const { keyBlock, kcv } = await this.#exportKey(false, {
       ExportKeyIdentifier: key,
@@ -248,8 +262,81 @@ export class AwsHsm implements Hsm {
     return { token: withCrl(Uint8Array.from(Buffer.from(keyBlock, 'hex')), crl), kcv };
   }
 
+  encrypt(request: CipherRequest): Promise<Uint8Array> {
+    return this.#cipher('encrypt', request);
+  }
+
+  decrypt(request: CipherRequest): Promise<Uint8Array> {
+    return this.#cipher('decrypt', request);
+  }
+
+  async generateMac({ macBytes, ...request }: GenerateMacRequest): Promise<Uint8Array> {
+    const { Mac } = await this.#dataPlane('GenerateMac', '/mac/generate', {
+      ...macFields(request, macBytes),
+      GenerationAttributes: { Algorithm: macAlgorithms[request.algorithm] },
+    });
+    return fromHex('GenerateMac', Mac, macBytes);
+  }
+
+  async verifyMac({ mac, ...request }: VerifyMacRequest): Promise<boolean> {
+    const verified = this.#dataPlane('VerifyMac', '/mac/verify', {
+      ...macFields(request, mac.length),
+      Mac: toHex(mac),
+      VerificationAttributes: { Algorithm: macAlgorithms[request.algorithm] },
+    });
+    return verified.then(
+      () => true,
+      (error: HsmError) => {
+        if (error.answer === 'VerificationFailedException') return false;
+        throw error;
+      },
+    );
+  }
+
+  async verifySignature(): Promise<boolean> {
+    throw unsupported('the verification of signatures');
+  }
+
+  async requestCertificate({ privateKey, subject }: CertificateRequest): Promise<Uint8Array> {
+    requireSubject(subject);
+    const operation = 'GetCertificateSigningRequest'; // newer than the types of the SDK
+    const body = {
+      KeyIdentifier: Buffer.from(privateKey).toString(),
+      SigningAlgorithm: 'SHA256',
+      CertificateSubject: {
+        CommonName: subject.commonName,
+        OrganizationUnit: subject.organisationalUnit,
+        Organization: subject.organisation,
+        City: subject.locality,
+        StateOrProvince: subject.state,
+        Country: subject.country,
+      },
+    };
+    const target = `PaymentCryptographyControlPlane.${operation}`;
+    const { CertificateSigningRequest: request } = await this.#call(operation, true, (signal) =>
+      this.#post({ plane: 'controlplane', path: '/', target }, body, signal),
+    );
+    // Base64 of PEM, as the service writes its certificates.
+    const pem = Buffer.from(String(request), 'base64').toString();
+    const base64 = /^-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END/.exec(pem)?.[1];
+    if (base64 === undefined) throw badAnswer(operation, 'a certificate request in PEM');
+    return Uint8Array.from(Buffer.from(base64, 'base64'));
+  }
+
+  async status(): Promise<HsmStatus> {
+    throw unsupported('a status of its HSMs');
+  }
+
   async operationCount(): Promise<undefined> {
     return undefined;
+  }
+
+  async auditRecords(): Promise<string[]> {
+    throw unsupported('an audit log of its HSMs: see CloudTrail');
+  }
+
+  async acknowledgeAuditRecords(): Promise<void> {
+    throw unsupported('an audit log of its HSMs: see CloudTrail');
   }
 
   async close(): Promise<void> {
@@ -272,6 +359,27 @@ export class AwsHsm implements Hsm {
       this.#client.send(new ExportKeyCommand(input), { abortSignal }),
     );
     return { keyBlock: wrapped?.KeyMaterial ?? '', kcv: sixDigits('ExportKey', wrapped?.KeyCheckValue) };
+  }
+
+  async #cipher(operation: 'encrypt' | 'decrypt', { key, data, iv }: CipherRequest): Promise<Uint8Array> {
+    requireData(data);
+    const attributes = {
+      Symmetric: iv === undefined ? { Mode: 'ECB' } : { Mode: 'CBC', InitializationVector: toHex(iv) },
+    };
+    const path = `/keys/${encodeURIComponent(key)}/${operation}`;
+    if (operation === 'encrypt') {
+      const body = { PlainText: toHex(data), EncryptionAttributes: attributes };
+      const { CipherText } = await this.#dataPlane('EncryptData', path, body);
+      return fromHex('EncryptData', CipherText, data.length);
+    }
+    const body = { CipherText: toHex(data), DecryptionAttributes: attributes };
+    const { PlainText } = await this.#dataPlane('DecryptData', path, body);
+    return fromHex('DecryptData', PlainText, data.length);
+  }
+
+  /** Every call of the data plane is repeatable. */
+  #dataPlane(operation: string, path: string, body: object): Promise<Record<string, unknown>> {
+    return this.#call(operation, true, (signal) => this.#post({ plane: 'dataplane', path }, body, signal));
   }
 
   /** The service derives a key as long as the BDK, whatever the caller expects. */
@@ -333,6 +441,26 @@ function sixDigits(operation: string, kcv: string | undefined): string {
   if (digits === undefined || !/^[0-9A-F]{6}$/.test(digits))
     throw badAnswer(operation, 'a check value of 6 hex digits');
   return digits;
+}
+
+/** MAC algorithms by the service's names; its padding is method 1. */
+const macAlgorithms = { 'retail-mac': 'ISO9797_ALGORITHM3', cmac: 'CMAC' } as const;
+
+/** MacLength counts bytes, by its range of 4 to 16; not tried. */
+function macFields({ key, data }: Omit<GenerateMacRequest, 'macBytes'>, macBytes: number): object {
+  requireData(data);
+  requireMacLength(macBytes);
+  return { KeyIdentifier: key, MessageData: toHex(data), MacLength: macBytes };
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex').toUpperCase();
+}
+
+function fromHex(operation: string, text: unknown, lengthBytes: number): Uint8Array {
+  if (typeof text !== 'string' || text.length !== 2 * lengthBytes || !/^[0-9A-F]*$/i.test(text))
+    throw badAnswer(operation, `${lengthBytes} bytes in hex`);
+  return Uint8Array.from(Buffer.from(text, 'hex'));
 }
 
 /** A certificate of the key that the service signed itself, base64 of PEM. */

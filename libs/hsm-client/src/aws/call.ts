@@ -50,7 +50,7 @@ export async function call<Result>(
   }
 }
 
-/** What an error of the SDK says. Its own words are left out: they may quote a field of the request. */
+/** What an error of the SDK, or of a signed post, says. Its own words are left out: they may quote a field of the request. */
 interface Failure {
   /** Only after `unknown` may the call have been executed. */
   kind: 'refused' | 'throttled' | 'unsent' | 'unknown';
@@ -63,14 +63,16 @@ interface Failure {
 const unsentErrors = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'CredentialsProviderError'];
 
 function failureOf(error: unknown): Failure {
-  const { name, code, $metadata } = error as {
+  const { name, code, cause, $metadata } = error as {
     name: string;
     code?: string;
+    /** Of what fetch throws. */
+    cause?: { code?: string };
     $metadata?: { httpStatusCode?: number; requestId?: string };
   };
   const status = $metadata?.httpStatusCode;
   if (status === undefined) {
-    const reason = code ?? name;
+    const reason = code ?? cause?.code ?? name;
     return { kind: unsentErrors.includes(reason) ? 'unsent' : 'unknown', name: reason, requestId: undefined };
   }
   const requestId = $metadata?.requestId;

@@ -29,6 +29,15 @@ export class AnswerReader {
     return this.bytes(this.#data.length - this.#offset, 'rest');
   }
 
+  /** The characters before `delimiter`, which is read too. */
+  until(delimiter: string, field: string): string {
+    const end = this.#data.indexOf(delimiter, this.#offset, 'latin1');
+    if (end === -1) throw this.#refuse(field, 'a delimiter');
+    const text = this.#data.toString('latin1', this.#offset, end);
+    this.#offset = end + delimiter.length;
+    return text;
+  }
+
   /** `length` printable ASCII characters. */
   text(length: number, field: string): string {
     const text = this.#peek(length);
@@ -60,8 +69,8 @@ export class AnswerReader {
     return this.text(1 + length, field);
   }
 
-  /** As `keyBlock`, for a private key: the body of the block is raw bytes. Tag included. */
-  privateKeyBlock(field: string): Uint8Array {
+  /** As `keyBlock`, for a private or public key: the body of the block is raw bytes. Tag included. */
+  asymmetricKeyBlock(field: string): Uint8Array {
     return this.bytes(1 + this.#keyBlockLength('S', field), field);
   }
 

@@ -87,13 +87,18 @@ export function keyField(key: LmkKeyBlock, name: string): LmkKeyBlock {
   return key;
 }
 
-/** A private key as EI returned it, tag included: flag `99`, length `FFFF` (key block LMK), key. */
-export function privateKeyField(key: LmkPrivateKey): Uint8Array {
+/** A private key as EI or FY returned it, tag included: refused unless it is as long as it says. */
+export function privateKeyBlock(key: LmkPrivateKey): LmkPrivateKey {
   const length = /^S[01](\d{4})$/.exec(Buffer.from(key.subarray(0, 6)).toString('latin1'))?.[1];
   if (length === undefined || key.length !== 1 + Number(length)) {
     throw badRequest(`private key: expected an S key block, got ${key.length} bytes of another form`);
   }
-  return fields('99', 'FFFF', key);
+  return key;
+}
+
+/** A private key to work with: flag `99`, length `FFFF` (key block LMK), key. */
+export function privateKeyField(key: LmkPrivateKey): Uint8Array {
+  return fields('99', 'FFFF', privateKeyBlock(key));
 }
 
 /** Number of optional blocks, then each as id[2] length[2, hex, of the whole block] data. */

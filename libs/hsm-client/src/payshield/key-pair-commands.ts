@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { HsmError } from '../errors.ts';
-import type { GenerateRsaKeyPairRequest, KeyPair, SignRequest } from '../hsm.ts';
+import type { GenerateRsaKeyPairRequest, KeyPair } from '../hsm.ts';
 import {
   badRequest,
   type Command,
@@ -11,7 +11,6 @@ import {
   keyField,
   lmkIdField,
   privateKeyField,
-  requireRange,
 } from './command.ts';
 
 /**
@@ -42,7 +41,7 @@ export function generateRsaKeyPair(
           },
         );
       }
-      const privateKey = answer.privateKeyBlock('private key');
+      const privateKey = answer.asymmetricKeyBlock('private key');
       answer.end();
       return { publicKey, privateKey };
     },
@@ -61,9 +60,6 @@ function toSubjectPublicKeyInfo(rsaPublicKey: Uint8Array): Uint8Array {
   }
 }
 
-/** The data length field of EW has four decimal digits. */
-const MAX_SIGNED_BYTES = 9999;
-
 /**
  * FY, generate a P-256 key pair. Request: `01`, curve 00, public key encoding 03 (SubjectPublicKeyInfo); `#` key use S,
  * key version, exportability N, no optional blocks. Answer: public key length 4N, public key, private key block.
@@ -76,36 +72,9 @@ export function generateEcKeyPair(lmkId: number | undefined): Command<KeyPair> {
     repeatable: false,
     read(answer) {
       const publicKey = answer.bytes(answer.decimal(4, 'public key length'), 'public key');
-      const privateKey = answer.privateKeyBlock('private key');
+      const privateKey = answer.asymmetricKeyBlock('private key');
       answer.end();
       return { publicKey, privateKey };
-    },
-  };
-}
-
-/**
- * EW, sign. Request: hash 06 (SHA-256), signature 01 (RSA) or 02 (ECDSA), pad 01 (PKCS#1 v1.5; with ECDSA it means
- * nothing and a soft HSM expects it all the same), data length 4N, data, `;`, private key. Answer: signature length 4N,
- * signature.
- */
-export function sign(request: SignRequest, lmkId: number | undefined): Command<Uint8Array> {
-  requireRange(request.data.length, 0, MAX_SIGNED_BYTES, 'bytes to be signed');
-  return {
-    code: 'EW',
-    data: fields(
-      request.algorithm === 'EC' ? '060201' : '060101',
-      decimal(request.data.length, 4, 'bytes to be signed'),
-      request.data,
-      ';',
-      privateKeyField(request.privateKey),
-      lmkIdField(lmkId),
-    ),
-    keys: [request.privateKey],
-    repeatable: true,
-    read(answer) {
-      const signature = answer.bytes(answer.decimal(4, 'signature length'), 'signature');
-      answer.end();
-      return signature;
     },
   };
 }

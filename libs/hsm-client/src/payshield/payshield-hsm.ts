@@ -6,9 +6,19 @@ import {
   Tr34Error,
 } from '@openkdh/tr34/tokens';
 import { HsmError } from '../errors.ts';
-import { type ExportTr34Request, type Hsm, hsmCapabilities, type Tr34Token } from '../hsm.ts';
-import { badRequest, requireRange } from './command.ts';
+import {
+  type ExportTr34Request,
+  type Hsm,
+  type HsmCapability,
+  hsmCapabilities,
+  type Tr34Token,
+  type VerifySignatureRequest,
+} from '../hsm.ts';
+import { requirePublicKey } from '../request-checks.ts';
+import { acknowledgeAuditRecords, auditRecords, operationCount } from './audit-commands.ts';
+import { badRequest, type Command, requireRange } from './command.ts';
 import type { HsmTls } from './connection.ts';
+import { cipherCommand, generateMac, MAC_DOES_NOT_VERIFY, verifyMac } from './data-commands.ts';
 import { formatEndpoint, type PayShieldEndpoint } from './endpoint.ts';
 import {
   checkValue,
@@ -18,10 +28,20 @@ import {
   generateKey,
   importKey,
 } from './key-commands.ts';
-import { exportTr34, generateEcKeyPair, generateRsaKeyPair, sign } from './key-pair-commands.ts';
+import { exportTr34, generateEcKeyPair, generateRsaKeyPair } from './key-pair-commands.ts';
 import type { HsmLogger } from './log.ts';
 import { Pool } from './pool.ts';
-import { diagnostics, operationCount, random } from './status-commands.ts';
+import {
+  importPublicKey,
+  requestCertificate,
+  SIGNATURE_DOES_NOT_VERIFY,
+  sign,
+  verifySignature,
+} from './signature-commands.ts';
+import { diagnostics, instantaneousStatus, random } from './status-commands.ts';
+
+/** By commands that a payShield does not have. */
+const extensions: readonly HsmCapability[] = ['operation-count', 'audit-log'];
 
 export interface PayShieldOptions {
   /** HSMs that hold the same LMK, in order of preference. */
@@ -69,17 +89,23 @@ export async function connectPayShield(options: PayShieldOptions): Promise<Hsm> 
     log: logger,
   });
   await pool.start();
-  const counts = await pool.execute(operationCount()).catch(async (error: HsmError) => {
-    if (error.code === 'HSM_REFUSED') return undefined;
-    await pool.close();
-    throw error;
-  });
+  const hasExtensions = await pool.execute(operationCount()).then(
+    () => true,
+    async (error: HsmError) => {
+      if (error.code === 'HSM_REFUSED') return false;
+      await pool.close();
+      throw error;
+    },
+  );
+  /** `command` where the extensions are there. */
+  const extension = async <Result>(make: () => Command<Result>): Promise<Result> => {
+    if (!hasExtensions) throw new HsmError('HSM_UNSUPPORTED', 'a payShield does not let its log be fetched');
+    return pool.execute(make());
+  };
 
   return {
     name: `payShield commands at ${endpoints.map(formatEndpoint).join(', ')}`,
-    capabilities: new Set(
-      hsmCapabilities.filter((each) => each !== 'operation-count' || counts !== undefined),
-    ),
+    capabilities: new Set(hsmCapabilities.filter((each) => hasExtensions || !extensions.includes(each))),
     diagnostics: () => pool.execute(diagnostics(lmkId)),
     random: async (lengthBytes) => pool.execute(random(lengthBytes)),
     generateKey: async (request) => pool.execute(generateKey(request, lmkId)),
@@ -92,9 +118,43 @@ export async function connectPayShield(options: PayShieldOptions): Promise<Hsm> 
     generateEcKeyPair: async () => pool.execute(generateEcKeyPair(lmkId)),
     sign: async (request) => pool.execute(sign(request, lmkId)),
     exportTr34: async (request) => exportTr34Token(pool, request, lmkId),
-    operationCount: async () => (counts === undefined ? undefined : pool.execute(operationCount())),
+    encrypt: async (request) => pool.execute(cipherCommand('encrypt', request, lmkId)),
+    decrypt: async (request) => pool.execute(cipherCommand('decrypt', request, lmkId)),
+    generateMac: async (request) => pool.execute(generateMac(request, lmkId)),
+    verifyMac: async (request) => verdict(pool.execute(verifyMac(request, lmkId)), MAC_DOES_NOT_VERIFY),
+    verifySignature: async (request) => signatureVerifies(pool, request, lmkId),
+    requestCertificate: async (request) => pool.execute(requestCertificate(request, lmkId)),
+    status: async () => pool.execute(instantaneousStatus()),
+    operationCount: async () => (hasExtensions ? pool.execute(operationCount()) : undefined),
+    auditRecords: (fromSeq) => extension(() => auditRecords(fromSeq)),
+    acknowledgeAuditRecords: (upToSeq) => extension(() => acknowledgeAuditRecords(upToSeq)),
     close: () => pool.close(),
   };
+}
+
+/** False where the HSM refuses with `doesNotVerify`; every other refusal is an error as ever. */
+function verdict(work: Promise<void>, doesNotVerify: string): Promise<boolean> {
+  return work.then(
+    () => true,
+    (error: HsmError) => {
+      if (error.code === 'HSM_REFUSED' && error.answer === doesNotVerify) return false;
+      throw error;
+    },
+  );
+}
+
+/** EO brings the public key under the LMK, where EY trusts it. Nothing of it is kept. */
+async function signatureVerifies(
+  pool: Pool,
+  request: VerifySignatureRequest,
+  lmkId: number | undefined,
+): Promise<boolean> {
+  const publicKey = requirePublicKey(request.publicKey);
+  const keyBlock = await pool.execute(importPublicKey(publicKey, lmkId));
+  return verdict(
+    pool.execute(verifySignature(request, publicKey, keyBlock, lmkId)),
+    SIGNATURE_DOES_NOT_VERIFY,
+  );
 }
 
 /** B8 makes the parts that need keys; the CMS around them is put together here. */

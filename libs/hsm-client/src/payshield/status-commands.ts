@@ -1,3 +1,6 @@
+import { HsmError } from '../errors.ts';
+import type { HsmMasterKey, HsmStatus, HsmTamper } from '../hsm.ts';
+import type { AnswerReader } from './answer-reader.ts';
 import { type Command, decimal, fields, lmkIdField, requireRange } from './command.ts';
 
 /**
@@ -74,19 +77,53 @@ export function random(lengthBytes: number): Command<Uint8Array> {
   };
 }
 
+/** Stands between two LMKs in the answer of JK, and after the last. */
+const [BETWEEN_LMKS, AFTER_LMKS] = ['\x14', '\x15'] as const;
+
 /**
- * ZC, operation count: an extension of the soft HSM, not on a payShield. Answer: the number of key-releasing operations, decimal.
+ * JK, status at this moment. Answer: serial number 12A, date 6, time 6, console 1, manager 1, host ports 1 1, reserved
+ * 2, tamper state, LMKs loaded 2, of them test 2, old 2, one entry for each LMK, two fraud flags: limits exceeded, PIN
+ * attacks exceeded.
  */
-export function operationCount(): Command<bigint> {
+export function instantaneousStatus(): Command<HsmStatus> {
   return {
-    code: 'ZC',
+    code: 'JK',
     data: fields(),
     keys: [],
     repeatable: true,
     read(answer) {
-      const count = BigInt(answer.text(20, 'operation count'));
+      const serialNumber = answer.text(12, 'serial number').trim();
+      answer.text(18, 'date, time, state of the ports');
+      const tamper = readTamper(answer);
+      answer.decimal(6, 'numbers of LMKs');
+      const entries = answer.until(AFTER_LMKS, 'LMKs');
+      const fraudFlags = answer.text(2, 'fraud flags');
       answer.end();
-      return count;
+      const masterKeys = entries === '' ? [] : entries.split(BETWEEN_LMKS).map(readMasterKey);
+      return { serialNumber, tamper, masterKeys, fraudDetected: fraudFlags !== '00' };
     },
+  };
+}
+
+/** State 1N: 0 unknown, 1 no, 2 yes, and then cause 2, date 6, time 6. */
+function readTamper(answer: AnswerReader): 'none' | 'unknown' | HsmTamper {
+  const state = answer.decimal(1, 'tamper state');
+  if (state !== 2) return state === 1 ? 'none' : 'unknown';
+  return { cause: answer.text(2, 'cause of the tamper state'), at: answer.text(12, 'date and time') };
+}
+
+/** LMK id 2, authorised 1, authorised activities 2, scheme 1, algorithm 1, status 1 (L or T), comment. */
+function readMasterKey(entry: string): HsmMasterKey {
+  const [, id, activities, status, comment] = /^(\d\d)\d(\d\d)..([LT])([\x20-\x7e]*)$/.exec(entry) ?? [];
+  if (id === undefined) {
+    throw new HsmError('HSM_BAD_ANSWER', `JK: LMK: expected an entry, got ${entry.length} other characters`, {
+      mayHaveExecuted: true,
+    });
+  }
+  return {
+    id,
+    status: status === 'L' ? 'live' : 'test',
+    authorisedActivities: Number(activities),
+    comment: comment ?? '',
   };
 }
