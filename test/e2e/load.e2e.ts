@@ -146,14 +146,20 @@ describe('a fleet gets its keys', () => {
     expect(await ids('to=2020-01-01T00:00:00Z')).toEqual([]);
   });
 
-  test('CSV: one line for each key, by format or by Accept', async () => {
-    const byFormat = await get('/transfers?format=csv&terminal=SIM-000002');
-    expect(byFormat.headers.get('content-type')).toContain('text/csv');
-    const lines = (await byFormat.text()).trimEnd().split('\r\n');
+  test('exports: CSV with one line for each key, JSON lines with one for each transfer', async () => {
+    const csv = await get('/transfers/export?format=csv&terminal=SIM-000002');
+    expect(csv.headers.get('content-type')).toContain('text/csv');
+    const lines = (await csv.text()).trimEnd().split('\r\n');
     expect(lines).toHaveLength(1 + 3 + 1);
     expect(lines[0]).toContain('attempt_id,load_id');
-    const byAccept = await get('/transfers?terminal=SIM-000002', { accept: 'text/csv' });
-    expect((await byAccept.text()).trimEnd().split('\r\n')).toEqual(lines);
+    const jsonLines = await get('/transfers/export?format=jsonl&terminal=SIM-000002');
+    const page = (await (await get('/transfers?terminal=SIM-000002')).json()) as TransferPage;
+    expect(
+      (await jsonLines.text())
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual(page.transfers);
   });
 
   test('bad searches are refused with a code and what to do', async () => {

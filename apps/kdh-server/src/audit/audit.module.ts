@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { EventsController } from './events.controller.ts';
+import { EventsService } from './events.service.ts';
 import { LogController } from './log/log.controller.ts';
 import { LogModule } from './log/log.module.ts';
 import { TransfersController } from './transfers.controller.ts';
@@ -6,7 +8,7 @@ import { TransfersService } from './transfers.service.ts';
 
 @Module({
   imports: [LogModule],
-  controllers: [TransfersController, LogController],
-  providers: [TransfersService],
+  controllers: [TransfersController, EventsController, LogController],
+  providers: [TransfersService, EventsService],
 })
 export class AuditModule {}

@@ -1,21 +1,23 @@
-import { csvOf } from '../http/csv.ts';
+import type { Columns, CsvValue } from '../http/csv.ts';
 import type { Transfer } from './transfers.schemas.ts';
 
 type Key = Transfer['keys'][number];
-type Value = string | number | boolean | null | undefined;
 
 /** Columns of the CSV, one line for each key of an attempt; an attempt that has no keys yet has one line. */
-const columns: [string, (transfer: Transfer, key: Key | undefined) => Value][] = [
+const columns: [string, (transfer: Transfer, key: Key | undefined) => CsvValue][] = [
   ['attempt_id', (t) => t.attemptId],
   ['load_id', (t) => t.loadId],
   ['attempt_number', (t) => t.attemptNumber],
   ['kind', (t) => t.kind],
   ['state', (t) => t.state],
   ['reason_code', (t) => t.reasonCode],
-  ['requested_at', (t) => iso(t.requestedAt)],
+  ['requested_at', (t) => t.requestedAt],
   ['requested_by', (t) => t.requestedBy],
   ['reason', (t) => t.reason],
-  ['approvals', (t) => t.approvals.join(' ')],
+  ['approvals', (t) => t.approvals.map(({ person }) => person).join(' ')],
+  ['campaign_id', (t) => t.campaignId],
+  ['run_id', (t) => t.runId],
+  ['station', (t) => t.station],
   ['serial', (t) => t.terminal.serial],
   ['model', (t) => t.terminal.model],
   ['hardware', (t) => t.terminal.hardware],
@@ -50,18 +52,10 @@ const columns: [string, (transfer: Transfer, key: Key | undefined) => Value][] =
   ['confirmed_at', (t) => t.times['CONFIRMED']],
 ];
 
-/** Rows come from PostgreSQL as dates; the schema speaks of the JSON that is made of them. */
-function iso(value: unknown): string {
-  return value instanceof Date ? value.toISOString() : String(value);
-}
-
-export function transfersCsv(transfers: Transfer[]): string {
-  return csvOf(
-    columns.map(([name]) => name),
-    transfers.flatMap((transfer) =>
-      (transfer.keys.length > 0 ? transfer.keys : [undefined]).map((key) =>
-        columns.map(([, value]) => value(transfer, key)),
-      ),
+export const transferColumns: Columns<Transfer> = {
+  names: columns.map(([name]) => name),
+  rowsOf: (transfer) =>
+    (transfer.keys.length > 0 ? transfer.keys : [undefined]).map((key) =>
+      columns.map(([, value]) => value(transfer, key)),
     ),
-  );
-}
+};

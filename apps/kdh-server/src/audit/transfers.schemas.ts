@@ -1,27 +1,82 @@
 import { z } from 'zod';
 import { attemptStates } from '../loads/attempt.ts';
+import { exportFormatSchema } from './export.ts';
+import { isReversed, pageShape, printable, spanShape } from './search.ts';
+
+const serial = z.string().regex(/^[A-Z0-9][A-Z0-9-]{0,31}$/, 'a serial number');
+
+/** Filters of a search for transfers; all that are there must hold. `from` and `to` are about the request. */
+const filterShape = {
+  terminal: serial.optional().describe('Serial number'),
+  serialPrefix: serial.optional().describe('How the serial number begins'),
+  serialFrom: serial.optional().describe('First serial number of a range, in the order of their bytes'),
+  serialTo: serial.optional().describe('Last serial number of a range'),
+  state: z.enum(attemptStates).optional(),
+  kind: z.enum(['KBPK', 'KEYS']).optional(),
+  bdkId: z.uuid().optional().describe('id of the BDK'),
+  ksn: z
+    .string()
+    .regex(/^([0-9A-F]{20}|[0-9A-F]{24})$/, '20 or 24 upper-case hex digits')
+    .optional(),
+  kcv: z
+    .string()
+    .regex(/^[0-9A-F]{6}$/, '6 upper-case hex digits')
+    .optional()
+    .describe('Check value of a key that was loaded; two keys in 16 million share one by chance'),
+  person: printable(120).optional().describe('`operator:<name>`, who requested or approved'),
+  campaignId: z.uuid().optional(),
+  runId: z.uuid().optional().describe('Production run at a bench'),
+  station: printable(64).optional().describe('Bench station'),
+  ...spanShape,
+};
+
+function refuseReversed(
+  filters: { from?: string; to?: string; serialFrom?: string; serialTo?: string },
+  context: z.RefinementCtx,
+): void {
+  const { serialFrom, serialTo } = filters;
+  if (isReversed(filters))
+    context.addIssue({ code: 'custom', path: ['to'], message: 'must be after `from`' });
+  if (serialFrom !== undefined && serialTo !== undefined && serialFrom > serialTo)
+    context.addIssue({ code: 'custom', path: ['serialTo'], message: 'must not be before `serialFrom`' });
+}
+
+function refuseTwoRanges(
+  { terminal, serialPrefix, serialFrom, serialTo }: Record<string, unknown>,
+  context: z.RefinementCtx,
+): void {
+  if ([terminal, serialPrefix, serialFrom ?? serialTo].filter((named) => named !== undefined).length > 1)
+    context.addIssue({
+      code: 'custom',
+      path: ['terminal'],
+      message: 'give one of `terminal`, `serialPrefix` and the range `serialFrom`, `serialTo`',
+    });
+}
+
+export const transferFiltersSchema = z
+  .strictObject(filterShape)
+  .superRefine(refuseReversed)
+  .superRefine(refuseTwoRanges)
+  .meta({ id: 'TransferFilters' });
+export type TransferFilters = z.infer<typeof transferFiltersSchema>;
 
 export const searchTransfersSchema = z
   .strictObject({
-    terminal: z
-      .string()
-      .regex(/^[A-Z0-9][A-Z0-9-]{0,31}$/, 'a serial number')
-      .optional()
-      .describe('Serial number'),
-    from: z.iso.datetime({ offset: true }).optional().describe('Requested at or after'),
-    to: z.iso.datetime({ offset: true }).optional().describe('Requested before'),
-    state: z.enum(attemptStates).optional(),
-    bdkId: z.uuid().optional().describe('id of the BDK'),
-    ksn: z
-      .string()
-      .regex(/^([0-9A-F]{20}|[0-9A-F]{24})$/, '20 or 24 upper-case hex digits')
-      .optional(),
-    cursor: z.string().max(200).optional().describe('`next` of the page before'),
-    limit: z.coerce.number().int().min(1).max(500).default(50),
-    format: z.enum(['json', 'csv']).optional().describe('In place of an Accept header'),
+    ...filterShape,
+    ...pageShape,
+    cursor: z.uuid().optional().describe('`next` of the page before'),
   })
+  .superRefine(refuseReversed)
+  .superRefine(refuseTwoRanges)
   .meta({ id: 'SearchTransfers' });
 export type SearchTransfers = z.infer<typeof searchTransfersSchema>;
+
+export const exportTransfersSchema = z
+  .strictObject({ ...filterShape, format: exportFormatSchema })
+  .superRefine(refuseReversed)
+  .superRefine(refuseTwoRanges)
+  .meta({ id: 'ExportTransfers' });
+export type ExportTransfers = z.infer<typeof exportTransfersSchema>;
 
 const time = z.iso.datetime();
 const fingerprintHex = z.string().nullable().describe('SHA-256 of the certificate, hex');
@@ -37,7 +92,12 @@ export const transferSchema = z
     reasonCode: z.string().nullable(),
     requestedBy: z.string(),
     reason: z.string().nullable(),
-    approvals: z.array(z.string()).describe('Empty while the profile requires none'),
+    approvals: z
+      .array(z.object({ person: z.string(), role: z.string(), authentication: z.string(), at: time }))
+      .describe('Empty while the profile requires none'),
+    campaignId: z.uuid().nullable(),
+    runId: z.uuid().nullable(),
+    station: z.string().nullable(),
     terminal: z.object({
       id: z.uuid(),
       serial: z.string(),
@@ -76,13 +136,18 @@ export const transferSchema = z
     nonces: z.object({ terminal: z.string().nullable(), kdh: z.string() }),
     planHash: z.string().nullable(),
     times: z.record(z.string(), time).describe('When each state was entered last'),
-    requestedAt: time,
+    requestedAt: time.describe('On the clock of the node that was asked; the order of searches'),
     expiresAt: time,
   })
   .meta({ id: 'Transfer' });
 export type Transfer = z.infer<typeof transferSchema>;
 
 export const transferPageSchema = z
-  .object({ transfers: z.array(transferSchema), next: z.string().nullable() })
+  .object({
+    transfers: z
+      .array(transferSchema)
+      .describe('Newest first; a page may be short, or empty, and have a `next`'),
+    next: z.uuid().nullable().describe('Cursor of the next page; null: there is no more'),
+  })
   .meta({ id: 'TransferPage' });
 export type TransferPage = z.infer<typeof transferPageSchema>;

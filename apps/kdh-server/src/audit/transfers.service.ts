@@ -1,61 +1,69 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database/database.ts';
-import { decodeCursor, encodeCursor } from '../http/cursor.ts';
-import { isFinal } from '../loads/attempt.ts';
-import type { SearchTransfers, Transfer, TransferPage } from './transfers.schemas.ts';
+import { Database, type Sql } from '../database/database.ts';
+import { boundedRead } from './bounded-read.ts';
+import { type PageRequest, Parameters } from './search.ts';
+import type { Transfer, TransferFilters, TransferPage } from './transfers.schemas.ts';
+import {
+  inSerials,
+  MOST_TERMINALS,
+  type NamedTerminals,
+  planTransfers,
+  timeOfId,
+} from './transfers-search.ts';
 
 /** What the auditor reads of attempts: newest first, in keyset pages. */
 @Injectable()
 export class TransfersService {
   constructor(private readonly database: Database) {}
 
-  async search(search: SearchTransfers): Promise<TransferPage> {
-    const { text, parameters } = transfersQuery(search);
-    const rows = await this.database.query<Transfer & { cursor: string }>(text, parameters);
-    const page = rows.slice(0, search.limit);
-    const last = page.at(-1);
-    return {
-      transfers: page.map(({ cursor: _, ...transfer }) => transfer),
-      next:
-        rows.length > search.limit && last
-          ? encodeCursor({ createdAt: last.cursor, id: last.attemptId })
-          : null,
-    };
+  search(filters: TransferFilters, page: PageRequest): Promise<TransferPage> {
+    return boundedRead(this.database, async (sql) => {
+      const terminals = await namedTerminals(sql, filters);
+      const plan = planTransfers(filters, terminals, page);
+      const met = await idsOf(sql, plan.page);
+      const ids = met.slice(0, page.limit);
+      const transfers = await readTransfers(sql, ids);
+      if (met.length > page.limit) return { transfers, next: ids.at(-1) as string };
+      const [horizon] = plan.horizon ? await idsOf(sql, plan.horizon) : [];
+      return { transfers, next: horizon ?? null };
+    });
   }
 }
 
-/**
- * The statement for the filters that are there, and only for those: an optional filter written as `$1 is null or …` costs
- * a thousand times more on a long table (facts/limits.md section 3).
- */
-export function transfersQuery(search: SearchTransfers): { text: string; parameters: unknown[] } {
-  const parameters: unknown[] = [];
-  const put = (value: unknown) => `$${parameters.push(value)}`;
-  const where: string[] = [];
-  if (search.terminal)
-    where.push(`a.terminal_id = (select id from terminal where serial = ${put(search.terminal)})`);
-  if (search.from) where.push(`a.created_at >= ${put(search.from)}`);
-  if (search.to) where.push(`a.created_at < ${put(search.to)}`);
-  if (search.state) where.push(`a.state = ${put(search.state)}`);
-  // Attempts under way are few, and those with a deadline have an index.
-  if (search.state && !isFinal(search.state)) where.push('a.deadline is not null');
-  if (search.bdkId) {
-    where.push(
-      `exists (select 1 from attempt_key k where k.attempt_id = a.id and k.bdk_id = ${put(search.bdkId)})`,
-    );
+async function idsOf(
+  sql: Pick<Sql, 'query'>,
+  statement: { text: string; parameters: unknown[] },
+): Promise<string[]> {
+  return (await sql.query<{ id: string }>(statement.text, statement.parameters)).map(({ id }) => id);
+}
+
+async function namedTerminals(sql: Pick<Sql, 'query'>, filters: TransferFilters): Promise<NamedTerminals> {
+  const { terminal, serialPrefix, serialFrom, serialTo } = filters;
+  const { put, values } = new Parameters();
+  if (terminal) {
+    return idsOf(sql, {
+      text: `select id from terminal where serial = ${put(terminal)}`,
+      parameters: values,
+    });
   }
-  if (search.ksn) where.push(`a.id in (select attempt_id from attempt_key where ksn = ${put(search.ksn)})`);
-  if (search.cursor) {
-    const { createdAt, id } = decodeCursor(search.cursor);
-    where.push(`(a.created_at, a.id) < (${put(createdAt)}::timestamptz, ${put(id)}::uuid)`);
-  }
-  const condition = where.length > 0 ? `where ${where.join(' and ')}` : '';
-  const text = `
-    with page as (
-      select * from attempt a ${condition} order by a.created_at desc, a.id desc limit ${put(search.limit + 1)}
-    )
+  if (!serialPrefix && !serialFrom && !serialTo) return undefined;
+  const text = `select id from terminal where ${inSerials(filters, put)}
+    order by serial collate "C" limit ${put(MOST_TERMINALS + 1)}`;
+  const ids = await idsOf(sql, { text, parameters: values });
+  return ids.length > MOST_TERMINALS ? 'many' : ids;
+}
+
+/** The records of these attempts, newest first. */
+export async function readTransfers(sql: Pick<Sql, 'query'>, ids: string[]): Promise<Transfer[]> {
+  if (ids.length === 0) return [];
+  const rows = await sql.query<Omit<Transfer, 'requestedAt'>>(RECORDS, [ids]);
+  return rows.map((row) => ({ ...row, requestedAt: timeOfId(row.attemptId) }));
+}
+
+const RECORDS = `
     select a.id as "attemptId", a.load_id as "loadId", a.number as "attemptNumber", a.kind, a.state,
-      a.reason_code as "reasonCode", a.requested_by as "requestedBy", a.reason, '[]'::jsonb as approvals,
+      a.reason_code as "reasonCode", a.requested_by as "requestedBy", a.reason, coalesce(v.approvals, '[]') as approvals,
+      a.campaign_id as "campaignId", a.run_id as "runId", a.station,
       jsonb_build_object('id', t.id, 'serial', t.serial, 'model', t.model, 'hardware', t.hardware,
         'firmware', t.firmware,
         'tlsCertificateFingerprint', c.prints ->> 'TLS', 'krdCertificateFingerprint', c.prints ->> 'ENCRYPTION',
@@ -66,9 +74,8 @@ export function transfersQuery(search: SearchTransfers): { text: string; paramet
       to_jsonb(a.sent_epochs) as "sessionEpochs",
       jsonb_build_object('terminal', upper(encode(a.terminal_nonce, 'hex')), 'kdh', upper(encode(a.nonce_k2, 'hex')))
         as nonces,
-      a.plan_hash as "planHash", a.times, a.created_at as "requestedAt", a.expires_at as "expiresAt",
-      to_char(a.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cursor
-    from page a
+      a.plan_hash as "planHash", a.times, a.expires_at as "expiresAt"
+    from attempt a
     join terminal t on t.id = a.terminal_id
     join profile p on p.id = a.profile_id
     left join lateral (
@@ -90,6 +97,9 @@ export function transfersQuery(search: SearchTransfers): { text: string; paramet
         'resultCode', k.result_code) order by k.position) as keys
       from attempt_key k left join bdk b on b.id = k.bdk_id where k.attempt_id = a.id
     ) k on true
-    order by a.created_at desc, a.id desc`;
-  return { text, parameters };
-}
+    left join lateral (
+      select jsonb_agg(jsonb_build_object('person', v.person, 'role', v.role, 'authentication', v.authentication,
+        'at', v.approved_at) order by v.approved_at) as approvals
+      from attempt_approval v where v.attempt_id = a.id
+    ) v on true
+    where a.id = any($1::uuid[]) order by a.id desc`;

@@ -3,6 +3,7 @@ import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { TransparencyLog1764100000000 } from './migrations/1764100000000-transparency-log.ts';
 import { NodeLease1764200000000 } from './migrations/1764200000000-node-lease.ts';
 import { BdkPolicy1764400000000 } from './migrations/1764400000000-bdk-policy.ts';
+import { AuditorSearches1764600000000 } from './migrations/1764600000000-auditor-searches.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -10,6 +11,7 @@ export const migrations = [
   TransparencyLog1764100000000,
   NodeLease1764200000000,
   BdkPolicy1764400000000,
+  AuditorSearches1764600000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */

@@ -15,6 +15,11 @@ const OPEN = 'openkdh:open';
 /** Marks a route that needs no token: health, and nothing else. */
 export const Open = () => SetMetadata(OPEN, true);
 
+const FOR_AUDITORS = 'openkdh:for-auditors';
+
+/** Marks what an auditor may use as well: reading the history. Everything else is for operators alone. */
+export const ForAuditors = () => SetMetadata(FOR_AUDITORS, true);
+
 type AuthenticatedRequest = Request & { operator?: Operator };
 
 /** Every route needs an operator's token unless it is marked {@link Open}: deny by default. */
@@ -34,6 +39,10 @@ export class OperatorGuard implements CanActivate {
     const operator = token ? await this.operators.findByToken(token) : undefined;
     if (!operator) {
       throw new Problem(401, 'TOKEN_REQUIRED', 'send an operator token: Authorization: Bearer <token>');
+    }
+    const targets = [context.getHandler(), context.getClass()];
+    if (operator.role === 'auditor' && !this.reflector.getAllAndOverride<boolean>(FOR_AUDITORS, targets)) {
+      throw new Problem(403, 'ROLE_FORBIDDEN', 'an auditor reads the history and changes nothing');
     }
     request.operator = operator;
     return true;

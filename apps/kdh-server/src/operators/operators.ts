@@ -7,9 +7,14 @@ import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
 
+/** An auditor reads the history and does nothing else (facts/pci.md section 3). */
+export const operatorRoles = ['operator', 'auditor'] as const;
+export type OperatorRole = (typeof operatorRoles)[number];
+
 export interface Operator {
   id: string;
   name: string;
+  role: OperatorRole;
 }
 
 /** Any constant of ours; held while the first operator is made. */
@@ -34,7 +39,7 @@ export class Operators implements OnModuleInit {
       ];
       if (exists) return;
       const token = randomBytes(32).toString('base64url');
-      const operator = { id: uuidv7(), name: 'operator' };
+      const operator = { id: uuidv7(), name: 'operator' }; // the role that the column has by default
       await sql.query('insert into operator (id, name, token_sha256) values ($1, $2, $3)', [
         operator.id,
         operator.name,
@@ -54,7 +59,7 @@ export class Operators implements OnModuleInit {
   /** The operator of a token; `undefined` for one that is unknown or revoked. */
   async findByToken(token: string): Promise<Operator | undefined> {
     const [operator] = await this.database.query<Operator>(
-      'select id, name from operator where token_sha256 = $1 and revoked_at is null',
+      'select id, name, role from operator where token_sha256 = $1 and revoked_at is null',
       [sha256(token)],
     );
     return operator;

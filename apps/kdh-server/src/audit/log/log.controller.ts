@@ -4,6 +4,7 @@ import { formatEntryBundle, parseTilePath, type Tile, TransparencyLogError } fro
 import type { Response } from 'express';
 import { Database } from '../../database/database.ts';
 import { Problem } from '../../http/problem.ts';
+import { ForAuditors } from '../../operators/operator.guard.ts';
 import { LogIdentity } from './log-identity.ts';
 
 /** A full tile never changes; clients may keep it for good. */
@@ -12,6 +13,7 @@ const FOREVER = 'private, max-age=31536000, immutable';
 /** The log as C2SP tlog-tiles lays it out: checkpoint, tiles of hashes, bundles of entries. docs/audit-log.md. */
 @ApiTags('Transparency log')
 @ApiBearerAuth()
+@ForAuditors()
 @Controller('api/v1/log')
 export class LogController {
   constructor(

@@ -20,6 +20,7 @@ import {
 } from '@openkdh/transparency-log';
 import { Database, type Sql } from '../../database/database.ts';
 import { failpoint } from '../../failpoints.ts';
+import { recordCheckValues } from '../check-values.ts';
 import { entryOf, type StoredEvent } from './entry.ts';
 import { LogIdentity } from './log-identity.ts';
 
@@ -82,6 +83,7 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
          from unnest($2::bigint[], $3::bytea[]) with ordinality as leaf(event_id, entry, position)`,
         [head.size, events.map((event) => event.id), entries],
       );
+      await recordCheckValues(sql, events);
       await this.grow(sql, head.size, entries.map(leafHash));
       await sql.query('update log_head set size = $1', [head.size + BigInt(entries.length)]);
       return entries.length;

@@ -1,0 +1,21 @@
+import type { Database, Sql } from '../database/database.ts';
+import { Problem } from '../http/problem.ts';
+import { SEARCH_TIMEOUT_MILLISECONDS } from './search.ts';
+
+/** Reads in one snapshot that can change nothing, and that ends when it takes too long: SEARCH_TOO_WIDE. */
+export async function boundedRead<T>(database: Database, read: (sql: Sql) => Promise<T>): Promise<T> {
+  try {
+    return await database.transaction(async (sql) => {
+      await sql.query('set transaction isolation level repeatable read, read only');
+      await sql.query(`set local statement_timeout = ${SEARCH_TIMEOUT_MILLISECONDS}`);
+      return read(sql);
+    });
+  } catch (error) {
+    if ((error as { code?: string }).code !== '57014') throw error; // query_canceled
+    throw new Problem(
+      422,
+      'SEARCH_TOO_WIDE',
+      `this search takes longer than ${SEARCH_TIMEOUT_MILLISECONDS / 1000} s; name a terminal, a key or a span of time`,
+    );
+  }
+}
