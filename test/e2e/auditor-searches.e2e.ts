@@ -45,7 +45,7 @@ describe('searches, against a look at every record', () => {
     events = await allEvents({}, 500);
   }, 60_000);
   afterAll(async () => {
-    await database.onApplicationShutdown();
+    await database?.onApplicationShutdown();
     await client.end();
     await own.drop();
   });

@@ -12,8 +12,8 @@ export async function fillForSearches(client: pg.Client, transfers: number): Pro
     create function pg_temp.uuid_of(hex text) returns uuid language sql immutable as
       $$ select (rpad(hex, 32, '0'))::uuid $$;
     insert into profile (id, name, slots) select pg_temp.uuid_of('01'), 'PIN and data', '[]';
-    insert into bdk (id, name, scheme, algorithm, key_block, kcv, bdk_id, last_device)
-      select pg_temp.uuid_of('b' || n), 'BDK ' || n, 'TDES', 'T2', 'S', lpad(n::text, 6, '0'), lpad(n::text, 10, '0'), 500000
+    insert into bdk (id, name, scheme, algorithm, key_block, kcv, bdk_id, last_device, max_devices)
+      select pg_temp.uuid_of('b' || n), 'BDK ' || n, 'TDES', 'T2', 'S', lpad(n::text, 6, '0'), lpad(n::text, 10, '0'), 500000, 400000
       from generate_series(1, 3) n;
     insert into terminal (id, serial, model, profile_id, attempts_made)
       select pg_temp.uuid_of('7' || lpad(n::text, 6, '0')), 'SIM-' || lpad(n::text, 4, '0'), 'M', pg_temp.uuid_of('01'), 0
