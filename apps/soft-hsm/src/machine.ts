@@ -6,6 +6,8 @@ import { KeyCache } from './lmk/key-cache.ts';
 import { type Lmk, LmkTable } from './lmk/lmk.ts';
 import type { Log } from './log.ts';
 import type { Random } from './random/random-source.ts';
+import { Authorities } from './tr34/authorities.ts';
+import { UsedNonces } from './tr34/nonces.ts';
 
 /**
  * UNINITIALISED: there is no LMK yet. LOCKED: it is sealed. OPERATIONAL: it is loaded and the audit log is open.
@@ -56,6 +58,9 @@ export class Machine {
   readonly log: Log;
   readonly lmks = new LmkTable();
   readonly keys = new KeyCache();
+  readonly authorities = new Authorities();
+  /** Of KRDs, in B8. */
+  readonly usedNonces = new UsedNonces();
   #state: HsmState = 'LOCKED';
   #auditTrail: AuditTrail | undefined;
   #dualControl: DualControl | undefined;

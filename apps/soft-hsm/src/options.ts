@@ -16,6 +16,7 @@ export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphr
   --tls-cert F --tls-key F --tls-ca F   certificate and key of this HSM, and the CA of its hosts; PEM
   --tls-host HOST           address to listen on, default 127.0.0.1
   --hosts FILE              who may use this HSM and for what, JSON; all others are refused
+  --authorities FILE        whom to believe certificates in TR-34, JSON
   --audit-limit N           use no keys with N records of the audit log that are not acknowledged
   --no-key-length-hiding    TR-31 blocks as short as the key, as a payShield writes them
   --user UID:GID            started as root, become this user before anything is opened
@@ -40,6 +41,8 @@ export interface ServeOptions {
   tls: TlsOptions | undefined;
   /** List of the hosts; `undefined`: whoever gets through to a socket. */
   hostsFile: string | undefined;
+  /** Of TR-34. */
+  authoritiesFile: string | undefined;
   auditLimit: number | undefined;
   keyLengthHiding: boolean;
   /** Whom to become, when started as root. */
@@ -73,6 +76,7 @@ export function parseServeOptions(args: string[]): ServeOptions {
     'tls-ca': { type: 'string' },
     'tls-host': { type: 'string', default: '127.0.0.1' },
     hosts: { type: 'string' },
+    authorities: { type: 'string' },
     user: { type: 'string' },
     'inject-fault': { type: 'string', multiple: true, default: [] },
     'no-key-length-hiding': { type: 'boolean', default: false },
@@ -82,10 +86,10 @@ export function parseServeOptions(args: string[]): ServeOptions {
   if (!['debug', 'info', 'warn', 'error'].includes(logLevel)) {
     throw new SoftHsmError('SOFT_HSM_USAGE', `--log-level ${logLevel}: expected debug, info, warn or error`);
   }
-  if (values['dual-control'] && values.hosts !== undefined) {
+  if (values['dual-control'] && (values.hosts ?? values.authorities) !== undefined) {
     throw new SoftHsmError(
       'SOFT_HSM_USAGE',
-      '--hosts: under dual control the officers say who the hosts are',
+      '--hosts, --authorities: under dual control the officers say who they are',
     );
   }
   return {
@@ -103,6 +107,7 @@ export function parseServeOptions(args: string[]): ServeOptions {
             caFile: required(values['tls-ca'], '--tls-ca'),
           },
     hostsFile: values.hosts,
+    authoritiesFile: values.authorities,
     auditLimit:
       values['audit-limit'] === undefined
         ? undefined

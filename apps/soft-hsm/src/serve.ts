@@ -16,6 +16,7 @@ import { createRandom, type EntropySource } from './random/random-source.ts';
 import { failedSelfTests, selfTests } from './self-test/self-tests.ts';
 import { isTraced } from './self-test/watchdog.ts';
 import { openStateFolder, type StateFolder } from './state/state-folder.ts';
+import { readAuthorities } from './tr34/authorities.ts';
 import { Vault } from './vault.ts';
 import { serveConnection } from './wire/connection.ts';
 import { addressOf, listenOnTls, listenOnUnixSocket, type OnConnection } from './wire/listener.ts';
@@ -101,7 +102,7 @@ function createMachine(options: ServeOptions, log: Log): Machine {
   const entropy = options.faults.includes('noise-stuck')
     ? openEntropy(reportNoise, { 'operating system': stuck, 'raw noise': undefined })
     : openEntropy(reportNoise);
-  return new Machine({
+  const machine = new Machine({
     random: createRandom(entropy),
     settings: { keyLengthHiding: options.keyLengthHiding, auditLimit: options.auditLimit },
     now: () => new Date(),
@@ -109,6 +110,9 @@ function createMachine(options: ServeOptions, log: Log): Machine {
     hostList,
     log,
   });
+  if (options.authoritiesFile !== undefined)
+    machine.authorities.replace(readAuthorities(options.authoritiesFile));
+  return machine;
 }
 
 /** Known-answer tests and a random number: at the start, and every day. */

@@ -139,6 +139,7 @@ export class Vault {
       configurationKey,
       backupKey: deriveKey(seed, 'backup'),
       hosts: this.machine.hosts,
+      authorities: this.machine.authorities,
       now: this.machine.now,
     });
   }

@@ -88,7 +88,7 @@ const signed = (tbs: Uint8Array, key: KeyObject) =>
 export interface CertificateOptions {
   subject: string;
   issuer: string;
-  /** Private key whose public half is certified. */
+  /** The key that is certified, its private half or its public one. */
   key: KeyObject;
   issuerKey: KeyObject;
   /** Content of the INTEGER. */
@@ -130,11 +130,13 @@ export function issueCertificate(options: CertificateOptions): Uint8Array {
     name(issuer),
     sequence(time(options.notBefore ?? issued), time(options.notAfter ?? expires)),
     name(subject),
-    Uint8Array.from(createPublicKey(key).export({ format: 'der', type: 'spki' })),
+    Uint8Array.from(publicHalf(key).export({ format: 'der', type: 'spki' })),
     encode(contextTag(3), sequence(...extensions)),
   );
   return signed(tbs, issuerKey);
 }
+
+const publicHalf = (key: KeyObject) => (key.type === 'public' ? key : createPublicKey(key));
 
 export { extension };
 

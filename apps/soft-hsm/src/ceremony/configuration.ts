@@ -5,6 +5,7 @@ import { canonicalJson, type Officer } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import type { HostEntry } from '../hosts/host-list.ts';
 import { writeFileAtomically } from '../state/atomic-file.ts';
+import type { AuthorityList } from '../tr34/authorities.ts';
 import type { SealedShare } from './sealed-share.ts';
 
 const configurationVersion = 1;
@@ -26,6 +27,8 @@ export interface Configuration {
   shares: SealedShare[];
   shareHistory: ShareAssignment[];
   hosts: HostEntry[];
+  /** Of TR-34; missing until officers order some. */
+  authorities?: AuthorityList;
   /** Nonces of the orders that were carried out and have not expired. */
   usedNonces: { nonce: string; expiry: string }[];
 }

@@ -2,6 +2,7 @@ import { wipe } from '@openkdh/block-ciphers';
 import { SoftHsmError } from '../errors.ts';
 import type { HostEntry } from '../hosts/host-list.ts';
 import type { Hosts } from '../hosts/hosts.ts';
+import { type Authorities, noAuthorities } from '../tr34/authorities.ts';
 import { type Configuration, type ConfigurationFile, macOf, writeConfiguration } from './configuration.ts';
 import { Grants } from './grants.ts';
 import { type VerifiedOrder, verifyOrder } from './orders.ts';
@@ -15,6 +16,7 @@ export interface DualControlOptions {
   /** Seals backups; 32 bytes, taken over. */
   backupKey: Uint8Array;
   hosts: Hosts;
+  authorities: Authorities;
   now: () => Date;
 }
 
@@ -25,15 +27,25 @@ export class DualControl {
   readonly #path: string;
   readonly #configurationKey: Uint8Array;
   readonly #hosts: Hosts;
+  readonly #authorities: Authorities;
   readonly #now: () => Date;
   #configuration: Configuration;
 
-  constructor({ path, configuration, configurationKey, backupKey, hosts, now }: DualControlOptions) {
+  constructor({
+    path,
+    configuration,
+    configurationKey,
+    backupKey,
+    hosts,
+    authorities,
+    now,
+  }: DualControlOptions) {
     this.#path = path;
     this.#configuration = configuration;
     this.#configurationKey = configurationKey;
     this.backupKey = backupKey;
     this.#hosts = hosts;
+    this.#authorities = authorities;
     this.#now = now;
     this.grants = new Grants(now);
     this.#apply();
@@ -77,6 +89,7 @@ export class DualControl {
   }
 
   #apply(): void {
+    this.#authorities.replace(this.#configuration.authorities ?? noAuthorities);
     this.#hosts.replace(
       new Map(this.#configuration.hosts.map((host): [string, HostEntry] => [host.id, host])),
     );

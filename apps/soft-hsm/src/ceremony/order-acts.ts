@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Order } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { parseHostList } from '../hosts/host-list.ts';
+import { parseAuthorities } from '../tr34/authorities.ts';
 import type { Vault } from '../vault.ts';
 import { parseBackup } from './backup.ts';
 import type { Ceremonies, Progress } from './ceremonies.ts';
@@ -23,6 +24,11 @@ const acts: Readonly<
   'set-hosts'(order, { machine }) {
     const hosts = parseHostList(JSON.stringify({ hosts: order['hosts'] }));
     machine.dualControl!.update({ hosts: [...hosts.values()] });
+    return undefined;
+  },
+  /** `authorities`: certificates in PEM by role, `kdh` and `krd`, in place of all before. */
+  'set-authorities'(order, { machine }) {
+    machine.dualControl!.update({ authorities: parseAuthorities(order['authorities']) });
     return undefined;
   },
   /** `officers`: names and public keys, in place of all before. */

@@ -8,6 +8,8 @@ import {
 } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { ThalesHeader } from '@openkdh/tr31/thales';
+import { issuerAndSerialNumber, rsaPublicKey } from '@openkdh/tr34';
+import { certificates, issueCrl, keys, krdCrl } from '../../../../libs/tr34/test/pki.ts';
 import { InProcessHsm } from '../../../../test/support/soft-hsm-in-process.ts';
 import { generateRsaKeyPair } from '../asymmetric/rsa-private-key.ts';
 import { loadTestLmk } from '../lmk/test-lmks.ts';
@@ -56,7 +58,7 @@ const usualParts = {
   constant3: '010',
   nonceLength: '10',
   nonce: Buffer.alloc(16, 0x6e) as Uint8Array,
-  end: '!D',
+  end: '!D' as string | Uint8Array,
 };
 const b8 = (changes: Partial<typeof usualParts> = {}) =>
   bytes('B8', ...Object.values({ ...usualParts, ...changes }));
@@ -155,5 +157,51 @@ describe('B8', () => {
     await hsm.call(b8({ version: '1' }));
     expect(hsm.operations).toBe(1);
     expect(await hsm.call('ZC')).toBe('ZD0000000000000000000001');
+  });
+});
+
+describe('B8 while authorities of KRDs are installed', () => {
+  const base64 = Buffer.from(certificates.krdCa).toString('base64');
+  const authority = `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----`;
+  const { krd } = certificates;
+  const shown = (certificate: Uint8Array, ...crls: Uint8Array[]) =>
+    bytes('!D~', certificate, String(crls.length), ...crls);
+  const parts = (changes: Partial<typeof usualParts> = {}) => ({
+    krdId: Buffer.from(issuerAndSerialNumber(krd)),
+    krdPublicKey: rsaPublicKey(krd),
+    end: shown(krd, krdCrl),
+    ...changes,
+  });
+  const strictHsm = () => {
+    const hsm = new InProcessHsm();
+    hsm.machine.authorities.replace({ kdh: [], krd: [authority] });
+    return hsm;
+  };
+  const codes = async (hsm: InProcessHsm, ...requests: Partial<typeof usualParts>[]) => {
+    const answers: string[] = [];
+    for (const request of requests) answers.push((await hsm.call(b8(request))).slice(2, 4));
+    return answers.join(' ');
+  };
+
+  test('a KRD that they stand for gets its key, once for a nonce', async () => {
+    const other = { nonce: Buffer.alloc(16, 0x6f) };
+    expect(await codes(strictHsm(), parts(), parts(), parts(other))).toBe('00 17 00');
+  });
+
+  const revoking = issueCrl({ issuer: 'KRD CA', key: keys.krdCa, number: 2, revoked: [krd] });
+  test.each<[string, Partial<typeof usualParts>]>([
+    ['no certificate', parts({ end: '!D' })],
+    ['no CRL', parts({ end: shown(krd) })],
+    ['a CRL in which it stands', parts({ end: shown(krd, revoking) })],
+    ['the certificate of a KDH', parts({ end: shown(certificates.kdh, krdCrl) })],
+    ['the certificate of another KRD', parts({ end: shown(certificates.otherKrd, krdCrl) })],
+    ['another public key', parts({ krdPublicKey })],
+    ['what is no certificate', parts({ end: shown(Buffer.from([0x30, 0])) })],
+  ])('17: %s', async (_, request) => {
+    expect(await codes(strictHsm(), request)).toBe('17');
+  });
+
+  test('without them a certificate that is shown changes nothing', async () => {
+    expect(await codes(new InProcessHsm(), parts(), parts())).toBe('00 00');
   });
 });

@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto';
 import { Refusal } from '../answer-codes.ts';
+import { signingKeyRule } from '../keys/key-rules.ts';
 import { answer, type Command } from './command.ts';
 import { readPrivateKey } from './key-field.ts';
 import { readLmkId } from './lmk-field.ts';
@@ -21,7 +22,7 @@ export const ew: Command = {
     const lmkId = readLmkId(fields);
 
     return (scope) => {
-      const privateKey = scope.openPrivateKey(algorithm, scope.lmk(lmkId), keyBlock);
+      const privateKey = scope.openPrivateKey(signingKeyRule(algorithm), scope.lmk(lmkId), keyBlock);
       return new Promise((resolve, reject) => {
         sign(hash, data, privateKey, (error, signature) => {
           if (error) return reject(new Refusal('49', 'the private key does not sign'));

@@ -18,7 +18,9 @@ import { m0, m2, m4 } from './m-encryption.ts';
 import { m6, m8 } from './m-mac.ts';
 import { qe } from './qe-request-certificate.ts';
 import { b2, jk, n0, nc, no, zc } from './status-commands.ts';
+import { zi } from './zi-import-tr34.ts';
 import { zp } from './zp-translate-pin.ts';
+import { zr } from './zr-random-token.ts';
 import { zv } from './zv-capabilities.ts';
 
 /** The commands of this HSM by their code; every other code is answered with 68. Codes with Z are not on a payShield. */
@@ -50,8 +52,10 @@ export const commands: Readonly<Record<string, Command>> = {
   NO: no,
   QE: qe,
   ZC: zc,
+  ZI: zi,
   ZK: zk,
   ZL: zl,
   ZP: zp,
+  ZR: zr,
   ZV: zv,
 };

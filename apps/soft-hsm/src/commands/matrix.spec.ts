@@ -71,9 +71,15 @@ async function samplesFor(hsm: CeremonyHsm): Promise<Record<string, Sample>> {
     await key('D0A1B00E00'),
   ];
   const [mac, bdk] = [await key('M6A1C00E00'), await key('B0T2X00S00')];
+  const privateKeyOf = async (request: string) =>
+    (await hsm.call(request))
+      .split('FFFFS')
+      .map((part) => `S${part}`)
+      .at(-1);
   const pair = await hsm.call('EI0204802#0000');
   const publicKey = pair.slice(4, pair.indexOf('FFFFS'));
   const privateKey = pair.slice(pair.indexOf('FFFFS') + 4);
+  const decrypting = await privateKeyOf('EI1204802#0000');
   const signature = (await hsm.call(`EW0601010005hello;99FFFF${privateKey}`)).slice(8);
   const verifying = (await hsm.call(`EO02${publicKey}~#V00N00`)).slice(4);
   await hsm.command('grant', { activity: 'export.P0.host', client: 'local', lmkId: '00', count: 1 });
@@ -114,9 +120,11 @@ async function samplesFor(hsm: CeremonyHsm): Promise<Record<string, Sample>> {
     NO: good('NO00'),
     QE: good(`QE000102${publicKey}${privateKey}01061a;;;;;;`),
     ZC: good('ZC'),
+    ZI: good(`ZIFFF${id}${id}${id}099FFFF${decrypting}`, { good: '17' }),
     ZK: good(`ZK${seq}`, { needsLmk: true }),
     ZL: good(`ZL${seq}`, { needsLmk: true }),
     ZP: good(`ZP${bdk}A05FFFF9876543210E000080${'0'.repeat(16)}${pin}4164111111111111111`, { good: '20' }),
+    ZR: good('ZR'),
     ZV: good('ZV'),
   };
 }

@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { Refusal } from '../answer-codes.ts';
 import { certificationRequest } from '../asymmetric/certification-request.ts';
 import { importPublicKey } from '../asymmetric/keys.ts';
+import { requestingKeyRule } from '../keys/key-rules.ts';
 import { answer, type Command } from './command.ts';
 import { readBinarySBlock } from './key-field.ts';
 import { readLmkId } from './lmk-field.ts';
@@ -38,7 +39,7 @@ export const qe: Command = {
 
     return (scope) => {
       const publicKey = importPublicKey(algorithm, publicKeyDer);
-      const privateKey = scope.openPrivateKey(algorithm, scope.lmk(lmkId), keyBlock);
+      const privateKey = scope.openPrivateKey(requestingKeyRule(algorithm), scope.lmk(lmkId), keyBlock);
       if (!createPublicKey(privateKey).equals(publicKey)) {
         throw new Refusal('49', 'public and private key are not a pair');
       }

@@ -4,11 +4,12 @@ import { type AsymmetricAlgorithm, importPrivateKey } from '../asymmetric/keys.t
 import type { GrantedAct } from '../ceremony/grants.ts';
 import type { Host } from '../hosts/host.ts';
 import type { KeyAlgorithm } from '../keys/algorithms.ts';
-import { type KeyRule, requireStrength, requireUse, signingKeyRule } from '../keys/key-rules.ts';
+import { type KeyRule, requireStrength, requireUse } from '../keys/key-rules.ts';
 import { makeBinaryKeyBlock, makeKeyBlock, type NewKeyBlock, openBinaryKeyBlock } from '../lmk/key-block.ts';
 import { fingerprintOf, type WorkingKey } from '../lmk/key-cache.ts';
 import type { Lmk } from '../lmk/lmk.ts';
 import type { Machine } from '../machine.ts';
+import type { OutstandingNonces } from '../tr34/nonces.ts';
 
 /** One command under way: the inside of the HSM, and a note of every key block that goes in or comes out. */
 export class CommandScope {
@@ -34,6 +35,11 @@ export class CommandScope {
   /** Under dual control, refuses with 17 what two officers have not granted this host. The last check of a command. */
   requireGrant(act: GrantedAct, keyUsage: string, lmk: Lmk): void {
     this.grant = this.hsm.dualControl?.grants.use(act, keyUsage, this.#host.id, lmk.id);
+  }
+
+  /** The nonces that this host has sent to a KDH. */
+  get outstandingNonces(): OutstandingNonces {
+    return this.#host.outstandingNonces;
   }
 
   /** Opens a key block whatever its key is for. The key belongs to the cache: use it at once, do not wipe it. */
@@ -65,11 +71,11 @@ export class CommandScope {
     }
   }
 
-  /** A private key that signs. */
-  openPrivateKey(algorithm: AsymmetricAlgorithm, lmk: Lmk, block: Uint8Array): KeyObject {
-    const der = this.openBinary(signingKeyRule(algorithm), lmk, block);
+  /** A private key, for one kind of use. */
+  openPrivateKey(rule: KeyRule, lmk: Lmk, block: Uint8Array): KeyObject {
+    const der = this.openBinary(rule, lmk, block);
     try {
-      return importPrivateKey(algorithm, der);
+      return importPrivateKey(rule.algorithms as AsymmetricAlgorithm, der);
     } finally {
       wipe(der);
     }

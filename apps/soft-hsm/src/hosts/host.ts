@@ -1,4 +1,5 @@
 import { type AnswerCode, Refusal } from '../answer-codes.ts';
+import { OutstandingNonces } from '../tr34/nonces.ts';
 import type { HostEntry } from './host-list.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -12,6 +13,8 @@ const lockoutMs = 600_000;
 export class Host {
   readonly id: string;
   readonly name: string;
+  /** Of TR-34, in the role of the KRD. */
+  readonly outstandingNonces: OutstandingNonces;
   #entry: HostEntry;
   readonly #now: () => number;
   readonly #buckets = new Map<string, TokenBucket>();
@@ -24,6 +27,7 @@ export class Host {
     this.name = entry.name;
     this.#entry = entry;
     this.#now = now;
+    this.outstandingNonces = new OutstandingNonces(now);
   }
 
   /** Gives the host other permissions, at once and on all its connections. */

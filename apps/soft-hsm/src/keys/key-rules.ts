@@ -1,6 +1,9 @@
 import type { ThalesHeader } from '@openkdh/tr31/thales';
 import { Refusal } from '../answer-codes.ts';
 
+/** What a key block header says of the use of its key. */
+export type KeyUse = Pick<ThalesHeader, 'keyUsage' | 'algorithm' | 'modeOfUse' | 'keyVersion'>;
+
 /** What a key block header must say for one kind of use. */
 export interface KeyRule {
   /** For the log. */
@@ -16,7 +19,7 @@ export interface KeyRule {
  * Checked at every use, whatever was checked before: A6 usage, A7 algorithm, A8 mode of use, A9 key version. A block
  * of a key component (version c1, c2, …) is no key: only A4 may have it.
  */
-export function requireUse(header: ThalesHeader, { role, usages, algorithms, modes }: KeyRule): void {
+export function requireUse(header: KeyUse, { role, usages, algorithms, modes }: KeyRule): void {
   const { keyUsage, algorithm, modeOfUse, keyVersion } = header;
   if (!usages.includes(keyUsage))
     throw new Refusal('A6', `${role}: usage ${keyUsage} is not one of ${usages.join(' ')}`);
@@ -79,6 +82,22 @@ export const tr34KeyRule: KeyRule = {
   algorithms: 'AT',
   modes: 'BDEN',
 };
+
+/** A private key of a KRD: it opens what TR-34 brings. */
+export const decryptingKeyRule: KeyRule = {
+  role: 'private key',
+  usages: ['03'],
+  algorithms: 'R',
+  modes: 'DN',
+};
+
+/**
+ * A private key that a certificate is requested for. PKCS#10 has one proof of possession, a signature, so a key that
+ * only decrypts signs its request too, and nothing else.
+ */
+export function requestingKeyRule(algorithm: 'R' | 'E'): KeyRule {
+  return { ...signingKeyRule(algorithm), modes: algorithm === 'R' ? 'SDN' : 'SN' };
+}
 
 /** A private key that signs, RSA or EC. */
 export function signingKeyRule(algorithm: 'R' | 'E'): KeyRule {
