@@ -1,8 +1,10 @@
+import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, expect, test } from '@jest/globals';
 import { connectPayShield } from '@openkdh/hsm-client';
 import { AwsHsm } from '@openkdh/hsm-client/aws';
 import { capabilityTable, hsmConformance } from '@openkdh/hsm-client/conformance';
+import { issueCrl, issueRoot, readCrl } from '@openkdh/pki';
 import { lmkHandle } from '@openkdh/tr31/thales';
 import { conformanceKit } from '../support/hsm-conformance-kit.ts';
 import { ScriptedHsm } from '../support/scripted-hsm.ts';
@@ -34,6 +36,29 @@ hsmConformance(
     }),
   { ...kit, components: componentsUnderTestLmk() },
 );
+
+test('a CA whose key is in the HSM signs a CRL of a thousand certificates', async () => {
+  const hsm = await connectPayShield({ endpoints: [{ transport: 'unix', path: live.socketPath }] });
+  try {
+    const { publicKey, privateKey } = await hsm.generateRsaKeyPair({ bits: 2048, use: 'signature' });
+    const sign = (data: Uint8Array) => hsm.sign({ privateKey, data, hash: 'sha256' });
+    const signer = { publicKey, sign };
+    const thisUpdate = new Date('2026-01-01T00:00:00Z');
+    const certificate = await issueRoot({ signer, commonName: 'Root', notBefore: thisUpdate });
+    const revoked = Array.from({ length: 1000 }, (_, n) => ({
+      serialNumber: (0x10_0000 + n).toString(16),
+      revokedAt: thisUpdate,
+    }));
+    const nextUpdate = new Date('2027-01-01T00:00:00Z');
+    const crl = readCrl(
+      await issueCrl({ issuer: { certificate, signer }, number: 1, thisUpdate, nextUpdate, revoked }),
+    );
+    const key = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' });
+    expect(crl.isSignedBy(key)).toBe(true);
+  } finally {
+    await hsm.close();
+  }
+});
 
 test('docs/hsm-adapters.md shows what each adapter can do', async () => {
   const softHsm = await connectPayShield({ endpoints: [{ transport: 'unix', path: live.socketPath }] });

@@ -33,6 +33,7 @@ export const answerCodes = {
   '48': 'stronger LMK needed',
   '49': 'private key error',
   '68': 'command disabled',
+  '74': 'digest info',
   '75': 'single-length key posing as a double- or triple-length key',
   '76': 'length of the public key or of the RSA data',
   '78': 'private key length',

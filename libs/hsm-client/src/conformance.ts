@@ -328,7 +328,7 @@ export function hsmConformance(
         const { publicKey, privateKey } = await kdh();
         const key = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' });
         expect(key.asymmetricKeyDetails).toMatchObject({ modulusLength: 2048, publicExponent: 65537n });
-        for (const length of [1, 9999]) {
+        for (const length of [1, 9999, 10_000, 40_000]) {
           const data = new Uint8Array(length).fill(0x5a);
           const signature = await hsm.sign({ privateKey, data, hash: 'sha256' });
           expect(verify('sha256', data, key, signature)).toBe(true);

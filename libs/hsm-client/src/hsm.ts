@@ -69,7 +69,10 @@ export interface Hsm {
   /** A new P-256 key pair that signs. Not repeatable. */
   generateEcKeyPair(): Promise<KeyPair>;
 
-  /** RSASSA-PKCS1-v1_5 or ECDSA (DER) signature over `data`, up to 9999 bytes, hashed in the HSM. Repeatable. */
+  /**
+   * RSASSA-PKCS1-v1_5 or ECDSA (DER) signature over `data`, hashed in the HSM; above 9999 bytes with RSA only, and hashed
+   * here. Repeatable.
+   */
   sign(request: SignRequest): Promise<Uint8Array>;
 
   /**

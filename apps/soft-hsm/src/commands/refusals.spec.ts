@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { kbpk, unwrap } from '@openkdh/tr31';
 import { lmkHandle, type ThalesHeader } from '@openkdh/tr31/thales';
@@ -472,6 +473,20 @@ describe('EI, EW, EO, EY', () => {
     expect(await code(ew(binary({}, publicKey)))).toBe('49');
     expect(await code(ew(Buffer.from(signing).fill(0xff, 60, 61)))).toBe('A4');
     expect(await code(ey(signing, signature))).toBe('A6');
+
+    const digestInfo = (prefix: string) =>
+      bytes(Buffer.from(prefix, 'hex'), createHash('sha256').update(data).digest());
+    const ofSha256 = digestInfo('3031300D060960864801650304020105000420');
+    const ewDigest = (info: Uint8Array, scheme = '040101') =>
+      bytes('EW', scheme, String(info.length).padStart(4, '0'), info, ';99FFFF', signing);
+    expect(bytes(await hsm.call(ewDigest(ofSha256))).subarray(8)).toEqual(signature);
+    expect(await code(ewDigest(digestInfo('3021300906052B0E03021A05000414')))).toBe('74'); // SHA-1
+    expect(await code(ewDigest(ofSha256.subarray(0, -1)))).toBe('74');
+    expect(await code(ewDigest(ofSha256.subarray(19)))).toBe('74'); // the bare hash
+    expect(await code(ewDigest(Buffer.alloc(0)))).toBe('74');
+    expect(await code(ewDigest(ofSha256, '040201'))).toBe('06'); // ECDSA
+    expect(await code(ewDigest(ofSha256, '040104'))).toBe('06'); // PSS
+    expect(await code(ey(imported, signature, '040101'))).toBe('05');
 
     expect(await code('EO04', publicKey, '~#V00N00')).toBe('03');
     expect(await code('EO02', crt, '~#V00N00')).toBe('76');

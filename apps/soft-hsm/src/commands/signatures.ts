@@ -2,7 +2,7 @@ import { Refusal } from '../answer-codes.ts';
 import type { AsymmetricAlgorithm } from '../asymmetric/keys.ts';
 import type { FieldReader } from '../wire/fields.ts';
 
-/** Hash identifiers of EW, EY and QE that are fit for signatures. 01 SHA-1, 02 MD5 and 03, 04 are refused. */
+/** Hash identifiers of EW, EY and QE that are fit for signatures. 01 SHA-1, 02 MD5 and 03 are refused; 04, none, is EW's. */
 const hashes: Readonly<Record<string, string>> = {
   '05': 'sha224',
   '06': 'sha256',

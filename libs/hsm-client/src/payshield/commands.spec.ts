@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import vectors from '../../../../test/vectors/payshield.json' with { type: 'json' };
 import type { HsmError } from '../errors.ts';
@@ -81,6 +81,14 @@ describe('requests, byte for byte as in payshield.json', () => {
     ],
   ])('%s', (_name, command, frameHex) => {
     expect(sent(command)).toBe(message(frameHex).toString('latin1'));
+  });
+
+  test('EW: what is too long for its length field is sent as a DigestInfo', () => {
+    const data = new Uint8Array(10_000);
+    const digestInfo = `3031300d060960864801650304020105000420${createHash('sha256').update(data).digest('hex')}`;
+    const command = sent(signatures.sign({ privateKey: ewPrivateKey(), data, hash: 'sha256' }, 1));
+    expect(command.slice(0, 12)).toBe('EW0401010051');
+    expect(Buffer.from(command.slice(12, 63), 'latin1').toString('hex')).toBe(digestInfo);
   });
 
   test('A0 mode B differs from the recordings in the BDK type digit, the mode and the TR-31 version alone', () => {
@@ -183,10 +191,10 @@ describe('what does not meet the contract is refused before it is sent', () => {
       () => exportInitialKey({ optionalBlocks: [{ id: 'LB', data: 'ä' }] }),
     ],
     [
-      'data too long to be signed',
+      'data too long to be signed with ECDSA',
       () =>
         signatures.sign(
-          { privateKey: ewPrivateKey(), data: new Uint8Array(10_000), hash: 'sha256' },
+          { privateKey: ewPrivateKey(), data: new Uint8Array(10_000), hash: 'sha256', algorithm: 'EC' },
           undefined,
         ),
     ],

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { HsmError } from '../errors.ts';
 import type { CertificateRequest, SignRequest, VerifySignatureRequest } from '../hsm.ts';
 import { requirePublicKey, requireSubject } from '../request-checks.ts';
@@ -18,16 +18,16 @@ const MAX_SIGNED_BYTES = 9999;
 /**
  * EW, sign. Request: hash 06 (SHA-256), signature 01 (RSA) or 02 (ECDSA), pad 01 (PKCS#1 v1.5; with ECDSA it means
  * nothing and a soft HSM expects it all the same), data length 4N, data, `;`, private key. Answer: signature length 4N,
- * signature.
+ * signature. Data that are too long for the field are hashed here: hash 04 (none), and their DigestInfo as data.
  */
 export function sign(request: SignRequest, lmkId: number | undefined): Command<Uint8Array> {
-  requireRange(request.data.length, 0, MAX_SIGNED_BYTES, 'bytes to be signed');
+  const { scheme, data } = toBeSigned(request);
   return {
     code: 'EW',
     data: fields(
-      request.algorithm === 'EC' ? '060201' : '060101',
-      decimal(request.data.length, 4, 'bytes to be signed'),
-      request.data,
+      scheme,
+      decimal(data.length, 4, 'bytes to be signed'),
+      data,
       ';',
       privateKeyField(request.privateKey),
       lmkIdField(lmkId),
@@ -40,6 +40,20 @@ export function sign(request: SignRequest, lmkId: number | undefined): Command<U
       return signature;
     },
   };
+}
+
+/** DigestInfo of SHA-256 up to the digest. RFC 8017, 9.2, note 1. */
+const SHA256_DIGEST_INFO = Buffer.from('3031300D060960864801650304020105000420', 'hex');
+
+/** Hash, signature and pad of EW, and what is sent to be signed. */
+function toBeSigned({ data, algorithm }: SignRequest): { scheme: string; data: Uint8Array } {
+  if (algorithm === 'EC') {
+    requireRange(data.length, 0, MAX_SIGNED_BYTES, 'bytes to be signed');
+    return { scheme: '060201', data };
+  }
+  if (data.length <= MAX_SIGNED_BYTES) return { scheme: '060101', data };
+  const digest = createHash('sha256').update(data).digest();
+  return { scheme: '040101', data: Buffer.concat([SHA256_DIGEST_INFO, digest]) };
 }
 
 /**
