@@ -1,4 +1,5 @@
 import { exportLog } from './audit/export.ts';
+import { verifyReceiptFile } from './audit/receipt.ts';
 import { verifyBundle } from './audit/verify.ts';
 import type { Command } from './command.ts';
 import { ik } from './dukpt/ik.ts';
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   kcv,
   exportLog,
   verifyBundle,
+  verifyReceiptFile,
   initWitness,
   serveWitness,
   showWitness,

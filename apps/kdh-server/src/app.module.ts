@@ -13,6 +13,7 @@ import { DerivationModule } from './loads/derivation.module.ts';
 import { LoadsModule } from './loads/loads.module.ts';
 import { MetricsModule } from './metrics/metrics.module.ts';
 import { OperatorsModule } from './operators/operators.module.ts';
+import { OperatorsApiModule } from './operators/operators-api.module.ts';
 import { ProfilesModule } from './profiles/profiles.module.ts';
 import { QueueModule } from './queue/queue.module.ts';
 import { SessionsModule } from './sessions/sessions.module.ts';
@@ -20,7 +21,7 @@ import { TerminalsModule } from './terminals/terminals.module.ts';
 
 /** What a role adds to what every node has. A node with several roles, or all, is the sum of them. */
 const modulesOf: Record<Role, Type[]> = {
-  api: [KeysModule, ProfilesModule, TerminalsModule, LoadsModule, AuditModule],
+  api: [OperatorsApiModule, KeysModule, ProfilesModule, TerminalsModule, LoadsModule, AuditModule],
   gateway: [SessionsModule],
   worker: [DerivationModule],
   sealer: [SealerModule],

@@ -144,7 +144,7 @@ function isoTime(seconds: bigint): string {
   return Number.isNaN(date.valueOf()) ? `${seconds} s` : date.toISOString().replace('.000Z', 'Z');
 }
 
-function trustIn(key: VerifierKey): CheckpointTrust {
+export function trustIn(key: VerifierKey): CheckpointTrust {
   return { origin: key.name, logKeys: [key], witnesses: [], quorum: 0 };
 }
 

@@ -3,12 +3,21 @@ import { EventsController } from './events.controller.ts';
 import { EventsService } from './events.service.ts';
 import { LogController } from './log/log.controller.ts';
 import { LogModule } from './log/log.module.ts';
+import { ReceiptsController } from './receipts.controller.ts';
+import { SavedSearchesController } from './saved-searches.controller.ts';
+import { SavedSearchesService } from './saved-searches.service.ts';
 import { TransfersController } from './transfers.controller.ts';
 import { TransfersService } from './transfers.service.ts';
 
 @Module({
   imports: [LogModule],
-  controllers: [TransfersController, EventsController, LogController],
-  providers: [TransfersService, EventsService],
+  controllers: [
+    TransfersController,
+    EventsController,
+    ReceiptsController,
+    SavedSearchesController,
+    LogController,
+  ],
+  providers: [TransfersService, EventsService, SavedSearchesService],
 })
 export class AuditModule {}

@@ -107,8 +107,10 @@ const walks: Record<
   TransferDriver,
   (filters: TransferFilters, terminals: NamedTerminals, put: Put, within: Within) => string
 > = {
+  // With its BDK, as the index has it; there are few BDKs.
   ksn: ({ ksn }, _, put, within) =>
-    `select distinct attempt_id as id from attempt_key where ksn = ${put(ksn)} and ${within('attempt_id')}`,
+    `select distinct k.attempt_id as id from bdk b join attempt_key k on k.bdk_id = b.id and k.ksn = ${put(ksn)}
+      where ${within('k.attempt_id')}`,
   kcv: ({ kcv }, _, put, within) =>
     `select distinct attempt_id as id from attempt_check_value where kcv = ${put(kcv)} and ${within('attempt_id')}`,
   // By the number, which is dense for each terminal: for the id the planner may walk all attempts there are.

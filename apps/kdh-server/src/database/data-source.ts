@@ -4,6 +4,7 @@ import { TransparencyLog1764100000000 } from './migrations/1764100000000-transpa
 import { NodeLease1764200000000 } from './migrations/1764200000000-node-lease.ts';
 import { BdkPolicy1764400000000 } from './migrations/1764400000000-bdk-policy.ts';
 import { AuditorSearches1764600000000 } from './migrations/1764600000000-auditor-searches.ts';
+import { OperatorNames1764610000000 } from './migrations/1764610000000-operator-names.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -12,6 +13,7 @@ export const migrations = [
   NodeLease1764200000000,
   BdkPolicy1764400000000,
   AuditorSearches1764600000000,
+  OperatorNames1764610000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */

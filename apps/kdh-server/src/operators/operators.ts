@@ -6,16 +6,16 @@ import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
-
-/** An auditor reads the history and does nothing else (facts/pci.md section 3). */
-export const operatorRoles = ['operator', 'auditor'] as const;
-export type OperatorRole = (typeof operatorRoles)[number];
+import { Problem, violates } from '../http/problem.ts';
+import type { CreateOperator, OperatorRecord, OperatorRole, OperatorWithToken } from './operators.schemas.ts';
 
 export interface Operator {
   id: string;
   name: string;
   role: OperatorRole;
 }
+
+const COLUMNS = 'id, name, role, created_at as "createdAt", revoked_at as "revokedAt"';
 
 /** Any constant of ours; held while the first operator is made. */
 const FIRST_OPERATOR_LOCK = 4_711_012;
@@ -63,6 +63,53 @@ export class Operators implements OnModuleInit {
       [sha256(token)],
     );
     return operator;
+  }
+
+  /** A further operator or auditor. The token is shown this once: only its hash is kept. */
+  async make({ name, role }: CreateOperator, by: Operator): Promise<OperatorWithToken> {
+    const token = randomBytes(32).toString('base64url');
+    try {
+      return await this.database.transaction(async (sql) => {
+        const [made] = await sql.query<OperatorRecord>(
+          `insert into operator (id, name, role, token_sha256) values ($1, $2, $3, $4) returning ${COLUMNS}`,
+          [uuidv7(), name, role, sha256(token)],
+        );
+        const body = { operator: name, role };
+        await appendAuditEvents(sql, [{ type: 'operator.made', actor: `operator:${by.name}`, body }]);
+        return { ...(made as OperatorRecord), token };
+      });
+    } catch (error) {
+      if (!violates(error, 'operator_name')) throw error;
+      throw new Problem(
+        409,
+        'OPERATOR_NAME_TAKEN',
+        'the history tells people apart by this name; choose another',
+      );
+    }
+  }
+
+  list(): Promise<OperatorRecord[]> {
+    return this.database.query<OperatorRecord>(`select ${COLUMNS} from operator order by id`);
+  }
+
+  /** From now on the token opens nothing. Whoever could not be replaced stays: somebody must be able to make the next one. */
+  async revoke(id: string, reason: string, by: Operator): Promise<OperatorRecord> {
+    return this.database.transaction(async (sql) => {
+      const active = await sql.query<Operator>(
+        'select id, name, role from operator where revoked_at is null order by id for update',
+      );
+      const found = active.find((operator) => operator.id === id);
+      if (!found) throw new Problem(404, 'OPERATOR_UNKNOWN', 'nobody with a valid token has this id');
+      const others = active.filter((operator) => operator.role === 'operator' && operator.id !== id);
+      if (others.length === 0) throw new Problem(409, 'OPERATOR_LAST', 'make another operator first');
+      const [revoked] = await sql.query<OperatorRecord>(
+        `update operator set revoked_at = now() where id = $1 returning ${COLUMNS}`,
+        [id],
+      );
+      const body = { operator: found.name, role: found.role, reason };
+      await appendAuditEvents(sql, [{ type: 'operator.revoked', actor: `operator:${by.name}`, body }]);
+      return revoked as OperatorRecord;
+    });
   }
 
   private keep(token: string): void {

@@ -11,7 +11,6 @@ import {
   growTiles,
   leafHash,
   openCheckpoint,
-  type ReadTile,
   rootTiles,
   signCheckpoint,
   subtreeHashFromTiles,
@@ -23,6 +22,7 @@ import { failpoint } from '../../failpoints.ts';
 import { recordCheckValues } from '../check-values.ts';
 import { entryOf, type StoredEvent } from './entry.ts';
 import { LogIdentity } from './log-identity.ts';
+import { tileReader } from './tile-reader.ts';
 
 /** An event is in a signed checkpoint about this long after its commit. */
 const INTERVAL_MILLISECONDS = 1_000;
@@ -170,16 +170,4 @@ function lastTiles(size: bigint): Tile[] {
     if (width > 0) tiles.push({ level, index: hashes / 256n, width });
   }
   return tiles;
-}
-
-/** Tiles by their prefix: a tile that was partial is stored longer by now. */
-async function tileReader(sql: Pick<Sql, 'query'>, tiles: Tile[]): Promise<ReadTile> {
-  const rows = await sql.query<{ level: number; index: bigint; bytes: Buffer }>(
-    `select t.level, t.tile_index as index, t.bytes from log_tile t
-     join unnest($1::smallint[], $2::bigint[]) as wanted(level, tile_index) using (level, tile_index)`,
-    [tiles.map((tile) => tile.level), tiles.map((tile) => tile.index)],
-  );
-  const stored = new Map(rows.map(({ level, index, bytes }) => [`${level} ${index}`, bytes]));
-  return ({ level, index, width }) =>
-    (stored.get(`${level} ${index}`) ?? Buffer.alloc(0)).subarray(0, width * 32);
 }

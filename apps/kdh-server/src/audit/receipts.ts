@@ -1,0 +1,71 @@
+import {
+  formatReceipt,
+  inclusionProof,
+  inclusionTiles,
+  leafHash,
+  subtreeHashFromTiles,
+} from '@openkdh/transparency-log';
+import type { Sql } from '../database/database.ts';
+import { tileReader } from './log/tile-reader.ts';
+
+/** An entry of the log that a signed checkpoint covers. */
+export interface ProvenEntry {
+  index: bigint;
+  /** Canonical JSON. */
+  entry: Buffer;
+  proof: Uint8Array[];
+}
+
+/** What the log says of an attempt, proven to one checkpoint. */
+export interface AttemptHistory {
+  /** The signed note. */
+  checkpoint: Buffer;
+  size: bigint;
+  /** In the order of the log; none if nothing of the attempt is in a checkpoint yet. */
+  entries: ProvenEntry[];
+}
+
+/** The history of an attempt as far as the newest checkpoint goes. */
+export async function readHistory(sql: Pick<Sql, 'query'>, attemptId: string): Promise<AttemptHistory> {
+  const [newest] = await sql.query<{ size: bigint; note: Buffer }>(
+    'select size, note from log_checkpoint order by size desc limit 1',
+  );
+  if (!newest) return { checkpoint: Buffer.alloc(0), size: 0n, entries: [] };
+  const { size, note } = newest;
+  const leaves = await sql.query<{ index: bigint; entry: Buffer }>(
+    `select leaf_index as index, entry from log_leaf
+     where event_id = any(array(select id from audit_event where attempt_id = $1)) and leaf_index < $2
+     order by leaf_index`,
+    [attemptId, size],
+  );
+  const readTile = await tileReader(
+    sql,
+    leaves.flatMap(({ index }) => inclusionTiles(index, size)),
+  );
+  const subtreeHash = subtreeHashFromTiles(size, readTile);
+  return {
+    checkpoint: note,
+    size,
+    entries: leaves.map(({ index, entry }) => ({
+      index,
+      entry,
+      proof: inclusionProof(index, size, subtreeHash),
+    })),
+  };
+}
+
+/** The `.tlog-proof` of an entry, to be kept beside it. */
+export function receiptOf({ checkpoint }: AttemptHistory, { index, proof }: ProvenEntry): Buffer {
+  return Buffer.from(formatReceipt({ index, proof, checkpoint }));
+}
+
+/**
+ * A `.tlog-proof` that needs no entry beside it: `extra` is the leaf hash, so that it proves that an entry with this hash
+ * is in the log, and shows any entry to be that one or not. It is what a QR code holds.
+ */
+export function standaloneReceiptOf(
+  { checkpoint }: AttemptHistory,
+  { index, proof, entry }: ProvenEntry,
+): Buffer {
+  return Buffer.from(formatReceipt({ index, proof, checkpoint, extra: leafHash(entry) }));
+}

@@ -1,0 +1,178 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { EventPage } from '../../apps/kdh-server/src/audit/events.schemas.ts';
+import type { SavedSearch } from '../../apps/kdh-server/src/audit/saved-searches.schemas.ts';
+import type { Transfer, TransferPage } from '../../apps/kdh-server/src/audit/transfers.schemas.ts';
+import type { OperatorWithToken } from '../../apps/kdh-server/src/operators/operators.schemas.ts';
+import { Stack } from '../support/stack.ts';
+
+const openkdh = join(import.meta.dirname, '../../apps/cli/openkdh.js');
+const TERMINALS = 3;
+
+describe('the auditor', () => {
+  let stack: Stack;
+  let auditor: OperatorWithToken;
+  let transfer: Transfer;
+
+  const call = (method: string, path: string, body?: unknown, token = auditor.token) =>
+    fetch(`${stack.httpUrl}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  const get = async <T>(path: string) => (await call('GET', path)).json() as Promise<T>;
+  const bytes = async (path: string) => Buffer.from(await (await call('GET', path)).arrayBuffer());
+  const refusal = async (response: Response) => [
+    response.status,
+    ((await response.json()) as { code: string }).code,
+  ];
+  /** Runs `openkdh audit …`; returns its exit code and what it says. */
+  const audit = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [openkdh, 'audit', ...args]);
+    return { status, said: `${stdout}${stderr}` };
+  };
+
+  beforeAll(async () => {
+    stack = await Stack.start();
+    await stack.startFleet(TERMINALS);
+    await stack.until(
+      'every load is confirmed',
+      async () => (await stack.status()).loads.confirmed === TERMINALS,
+    );
+    auditor = await stack.api.post<OperatorWithToken>('/operators', { name: 'Zoë Auditor', role: 'auditor' });
+    await stack.until('a receipt is there', async () => {
+      [transfer] = (await get<TransferPage>('/transfers?terminal=SIM-000002&kind=KEYS')).transfers as [
+        Transfer,
+      ];
+      return (await call('GET', `/transfers/${transfer.attemptId}/receipt`)).status === 200;
+    });
+  }, 120_000);
+  afterAll(() => stack.stop());
+
+  test('reads the history, and may do nothing else', async () => {
+    for (const path of [
+      '/transfers',
+      '/events',
+      '/log/checkpoint',
+      '/saved-searches',
+      `/transfers/${transfer.attemptId}`,
+    ])
+      expect([path, (await call('GET', path)).status]).toEqual([path, 200]);
+    for (const [method, path] of [
+      ['GET', '/terminals'],
+      ['GET', '/bdks'],
+      ['GET', '/operators'],
+      ['GET', '/status'],
+      ['POST', '/bdks'],
+      ['POST', '/loads'],
+      ['POST', '/operators'],
+      ['POST', `/operators/${auditor.id}/revoke`],
+    ] as const)
+      expect([
+        path,
+        ...(await refusal(await call(method, path, method === 'POST' ? {} : undefined))),
+      ]).toEqual([path, 403, 'ROLE_FORBIDDEN']);
+  });
+
+  test('a token that was revoked opens nothing; a name is not given again; the last operator stays', async () => {
+    const other = await stack.api.post<OperatorWithToken>('/operators', { name: 'Second', role: 'auditor' });
+    await stack.api.post(`/operators/${other.id}/revoke`, { reason: 'left the company' });
+    expect(await refusal(await call('GET', '/transfers', undefined, other.token))).toEqual([
+      401,
+      'TOKEN_REQUIRED',
+    ]);
+    const again = call('POST', '/operators', { name: 'Second', role: 'operator' }, stack.token);
+    expect(await refusal(await again)).toEqual([409, 'OPERATOR_NAME_TAKEN']);
+    const operators = await stack.api.get<{ id: string; role: string }[]>('/operators');
+    const only = operators.find(({ role }) => role === 'operator')!;
+    const last = call('POST', `/operators/${only.id}/revoke`, { reason: 'oh no' }, stack.token);
+    expect(await refusal(await last)).toEqual([409, 'OPERATOR_LAST']);
+    const { events } = await get<EventPage>('/events?type=operator');
+    expect(events.map(({ type, body }) => [type, body['operator']])).toEqual([
+      ['operator.revoked', 'Second'],
+      ['operator.made', 'Second'],
+      ['operator.made', 'Zoë Auditor'],
+      ['operator.made', 'operator'],
+    ]);
+  });
+
+  test('finds a transfer by the check value of its key, and an event by a word of its reason', async () => {
+    const { kcvExpected } = transfer.keys.find((key) => key.slot === 'PIN')!;
+    const found = await get<TransferPage>(`/transfers?kcv=${kcvExpected}`);
+    expect(found.transfers.map((one) => one.attemptId)).toContain(transfer.attemptId);
+    const { events } = await get<EventPage>('/events?words=Company');
+    expect(events.map(({ type }) => type)).toEqual(['operator.revoked']);
+  });
+
+  test('keeps searches that nobody else sees', async () => {
+    const search = { name: 'quarantined', subject: 'transfers', filters: { state: 'QUARANTINED' } };
+    const saved = (await (await call('POST', '/saved-searches', search)).json()) as SavedSearch;
+    expect(saved).toMatchObject(search);
+    expect(await refusal(await call('POST', '/saved-searches', search))).toEqual([
+      409,
+      'SAVED_SEARCH_NAME_TAKEN',
+    ]);
+    const changed = { name: 'failed', subject: 'transfers', filters: { state: 'FAILED' } };
+    await call('PUT', `/saved-searches/${saved.id}`, changed);
+    expect(await get('/saved-searches')).toEqual([expect.objectContaining(changed)]);
+    expect(await stack.api.get('/saved-searches')).toEqual([]);
+    const bad = { name: 'bad', subject: 'events', filters: { state: 'FAILED' } };
+    expect(await refusal(await call('POST', '/saved-searches', bad))).toEqual([400, 'VALIDATION']);
+    expect((await call('DELETE', `/saved-searches/${saved.id}`, undefined, stack.token)).status).toBe(404);
+    expect((await call('DELETE', `/saved-searches/${saved.id}`)).status).toBe(204);
+    expect(await get('/saved-searches')).toEqual([]);
+  });
+
+  test('verifies the receipt offline, alone and with its entry, with the key kept before', async () => {
+    const key = join(stack.folder, 'log.key');
+    writeFileSync(key, await bytes('/log/key'));
+    const receipt = join(stack.folder, 'receipt.tlog-proof');
+    const text = await bytes(`/transfers/${transfer.attemptId}/receipt`);
+    writeFileSync(receipt, text);
+    expect(audit('receipt', receipt, '--key', key)).toMatchObject({
+      status: 0,
+      said: expect.stringContaining('its key signed that'),
+    });
+
+    const altered = Buffer.from(text);
+    altered[text.indexOf('\n', text.indexOf('index ')) + 5]! ^= 1;
+    writeFileSync(receipt, altered);
+    expect(audit('receipt', receipt, '--key', key).status).toBe(13);
+    expect((await bytes(`/transfers/${transfer.attemptId}/receipt.svg`)).toString()).toMatch(/^<svg/);
+
+    const folder = join(stack.folder, 'evidence');
+    mkdirSync(folder);
+    writeFileSync(`${folder}.tar`, await bytes(`/transfers/${transfer.attemptId}/evidence.tar`));
+    execFileSync('tar', ['xf', `${folder}.tar`, '-C', folder]);
+    expect(audit('verify', folder, '--key', key)).toMatchObject({
+      status: 0,
+      said: expect.stringContaining('9 of them'),
+    });
+    const index = /index (\d+)/.exec(text.toString())![1]!;
+    writeFileSync(receipt, text);
+    const entry = join(folder, 'entry', `${index}.json`);
+    expect(audit('receipt', receipt, '--key', key, '--entry', entry).status).toBe(0);
+    expect(JSON.parse(readFileSync(entry, 'utf8'))).toMatchObject({
+      type: 'attempt.confirmed',
+      attempt: transfer.attemptId,
+    });
+  });
+
+  test('prints the evidence: a PDF', async () => {
+    const pdf = await bytes(`/transfers/${transfer.attemptId}/evidence.pdf`);
+    if (process.env['OPENKDH_WRITE_PDF']) writeFileSync(process.env['OPENKDH_WRITE_PDF'], pdf);
+    expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
+  });
+
+  test('what is not there is said with a code', async () => {
+    const nobody = '0197fa2c-0000-7000-8000-000000000001';
+    for (const path of ['', '/receipt', '/receipt.svg', '/evidence.tar', '/evidence.pdf'])
+      expect([path, ...(await refusal(await call('GET', `/transfers/${nobody}${path}`)))]).toEqual([
+        path,
+        404,
+        'TRANSFER_UNKNOWN',
+      ]);
+  });
+});
