@@ -18,6 +18,7 @@ import fc from 'fast-check';
 import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
 import { openkdh } from '../cli/transcript.ts';
 import {
+  aesKsn,
   checkpointOf,
   cosigned,
   type Event,
@@ -67,6 +68,11 @@ const told = (
   const at = events.findLastIndex((event) => event.type === type);
   return events.flatMap((event, n) => (n === at ? ([change(event)].flat() as Event[]) : [event]));
 };
+const burned = (first: number, last: number): Event => ({
+  ...started,
+  type: 'bdk.ksns-burned',
+  body: { first: aesKsn(first), last: aesKsn(last) },
+});
 const withBody = (more: Event) => (event: Event) => ({
   ...event,
   body: { ...(event.body as Event), ...more },
@@ -111,6 +117,13 @@ const signedHistories: [what: string, exitCode: number, events: Event[]][] = [
   ['a terminal whose attempts skip a number', 14, [...history, lifeOfAttempt(5, 2, 4)[0]!]],
   ['a KSN twice', 15, [...history, ...lifeOfAttempt(5, 2, 3, 2)]],
   ['a KSN that is skipped', 14, [...history, ...lifeOfAttempt(5, 2, 3, 4)]],
+  ['KSNs that are burned, and the next', 0, [...history, burned(3, 7), ...lifeOfAttempt(5, 2, 3, 8)]],
+  ['one KSN that is burned', 0, [...history, burned(3, 3), ...lifeOfAttempt(5, 2, 3, 4)]],
+  ['KSNs that are burned after a gap', 14, [...history, burned(4, 7)]],
+  ['KSNs that are burned and were reserved', 15, [...history, burned(2, 7)]],
+  ['a KSN of those that are burned', 15, [...history, burned(3, 7), ...lifeOfAttempt(5, 2, 3, 7)]],
+  ['KSNs that are burned backwards', 15, [...history, burned(4, 3)]],
+  ['a burned KSN that is none', 15, [...history, { ...burned(3, 7), body: { first: 3, last: 7 } }]],
   ['a KSN that is none', 15, told('attempt.ksn_reserved', withBody({ ksns: ['A1B2'] }))],
   [
     'a KSN with a transaction counter',

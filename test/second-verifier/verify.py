@@ -348,13 +348,28 @@ class Rules:
 
     def check(self, data, index):
         entry = parse_entry(data, index)
-        if not entry["type"].startswith("attempt."):
-            return
 
         def need(holds, message, code=RULE):
             if not holds:
                 raise Failure(code, f"entry {index}, {entry['type']}: {message}")
 
+        def take(ksn):
+            space = ksn_space(ksn)
+            need(space, "no KSN")
+            last = self.devices.get(space[0])
+            need(last is None or space[1] > last, "KSN reserved before")
+            need(space[1] == (last or 0) + 1, "gap in the KSNs", COUNTER)
+            self.devices[space[0]] = space[1]
+
+        if entry["type"] == "bdk.ksns-burned":
+            first, last = entry["body"].get("first"), entry["body"].get("last")
+            spaces = [ksn_space(ksn) if isinstance(ksn, str) else None for ksn in (first, last)]
+            need(all(spaces), "no KSN")
+            need(spaces[0][0] == spaces[1][0] and spaces[0][1] <= spaces[1][1], "no range of KSNs")
+            take(first)
+            self.devices[spaces[1][0]] = spaces[1][1]
+        if not entry["type"].startswith("attempt."):
+            return
         state = TYPES.get(entry["type"])
         attempt_id, terminal, body = entry.get("attempt"), entry.get("terminal"), entry["body"]
         need(attempt_id and terminal, "names no attempt or no terminal")
@@ -385,12 +400,7 @@ class Rules:
         elif state == "KSN_RESERVED":
             attempt["ksns"] = texts(body.get("ksns"))
             for ksn in attempt["ksns"]:
-                space = ksn_space(ksn)
-                need(space, "no KSN")
-                last = self.devices.get(space[0])
-                need(last is None or space[1] > last, "KSN reserved before")
-                need(space[1] == (last or 0) + 1, "gap in the KSNs", COUNTER)
-                self.devices[space[0]] = space[1]
+                take(ksn)
         elif state == "DERIVING":
             need(attempt["state"] != "APPROVED" or attempt["kind"] == "KBPK", "derived before KSNs are reserved")
         elif state == "DISPATCHABLE":

@@ -55,7 +55,8 @@ export async function cosigned(note: Uint8Array, witnesses: readonly NoteSigner[
 }
 
 export const uuid = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
-const aesKsn = (device: number) => `A1B2C3D4${device.toString(16).toUpperCase().padStart(8, '0')}00000000`;
+export const aesKsn = (device: number) =>
+  `A1B2C3D4${device.toString(16).toUpperCase().padStart(8, '0')}00000000`;
 
 /** All that happens to an attempt that is confirmed. `device`: of its KSN; none for a first key. */
 export function lifeOfAttempt(attempt: number, terminal: number, number: number, device?: number): Event[] {

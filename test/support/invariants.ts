@@ -48,7 +48,12 @@ const rules: Record<string, Rule> = {
   'I1: the KSNs that events tell of leave no gap': ({ events }) => {
     const last = new Map<string, bigint>();
     const found: string[] = [];
-    for (const { attemptId, body } of ofType(events, 'attempt.ksn_reserved')) {
+    for (const { type, attemptId, body } of events) {
+      if (type === 'bdk.ksns-burned') {
+        const { bdkId, device } = ksnSpace(body['last'] as string)!;
+        last.set(bdkId, device);
+      }
+      if (type !== 'attempt.ksn_reserved') continue;
       for (const ksn of body['ksns'] as string[]) {
         const { bdkId, device } = ksnSpace(ksn)!;
         const expected = (last.get(bdkId) ?? 0n) + 1n;
@@ -147,6 +152,10 @@ const rules: Record<string, Rule> = {
     const epochs = new Map<string | null, number>();
     const found: string[] = [];
     for (const { type, terminalId, attemptId, body } of events) {
+      if (type === 'database.restore-accepted') {
+        for (const [id, epoch] of epochs) epochs.set(id, epoch + Number(body['epochsAhead']));
+        continue;
+      }
       const epoch = Number(body['epoch']);
       const newest = epochs.get(terminalId) ?? 0;
       if (type === 'session.opened') {

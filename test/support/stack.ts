@@ -1,3 +1,4 @@
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -164,6 +165,12 @@ export class Stack {
     const child = startChild(command, join(this.folder, 'logs', `${name}.log`));
     this.#children.set(name, child);
     await readyLine(child, part.readyText, 60_000);
+  }
+
+  /** Runs a command of the first kdh-server, which need not run, to its end. */
+  runServerCommand(...args: string[]): SpawnSyncReturns<string> {
+    const { command } = this.#parts.get('kdh-server')!;
+    return spawnSync(command.file, [...command.args, ...args], { env: command.env, encoding: 'utf8' });
   }
 
   /** Waits until a part has ended by itself; returns how. Fails when it still runs after `timeoutMs`. */

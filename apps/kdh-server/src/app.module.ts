@@ -8,6 +8,7 @@ import { DatabaseModule } from './database/database.module.ts';
 import { HealthModule } from './health/health.module.ts';
 import { HsmModule } from './hsm/hsm.module.ts';
 import { ProblemFilter } from './http/problem.ts';
+import { HighWaterModule } from './keys/high-water.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { DerivationModule } from './loads/derivation.module.ts';
 import { LoadsModule } from './loads/loads.module.ts';
@@ -37,6 +38,7 @@ export class AppModule {
         DatabaseModule,
         QueueModule,
         HsmModule,
+        HighWaterModule,
         OperatorsModule,
         ...config.KDH_ROLES.flatMap((role) => modulesOf[role]),
         MetricsModule,

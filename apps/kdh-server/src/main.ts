@@ -1,10 +1,15 @@
 import 'reflect-metadata';
+import { parseArgs } from 'node:util';
 import type { Hsm } from '@openkdh/hsm-client';
+import { z } from 'zod';
 import { createApp } from './app.ts';
 import { loadConfig } from './config/config.ts';
+import { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
 import { readFailpoints } from './failpoints.ts';
-import { HSM } from './hsm/hsm.ts';
+import { HSM, openHsm } from './hsm/hsm.ts';
+import { reasonSchema } from './http/parameters.ts';
+import { acceptRestore } from './keys/accept-restore.ts';
 import { JsonLog } from './log.ts';
 import { TerminalListener } from './sessions/terminal-listener.ts';
 
@@ -44,17 +49,40 @@ async function serve(): Promise<void> {
   );
 }
 
-async function main(command: string | undefined): Promise<void> {
+async function main(command: string | undefined, options: string[]): Promise<void> {
   if (command === 'migrate') {
     const applied = await migrate(loadConfig(process.env).KDH_DATABASE_URL);
     log.log({ event: 'database.migrated', migrations: applied }, 'Main');
     return;
   }
-  if (command !== undefined) throw new Error(`unknown command ${command}: expected none, or migrate`);
+  if (command === 'accept-restore') return acceptRestored(options);
+  if (command !== undefined) {
+    throw new Error(`unknown command ${command}: expected none, migrate or accept-restore`);
+  }
   await serve();
 }
 
-main(process.argv[2]).catch((error: Error & { code?: string }) => {
+/** `accept-restore --reason TEXT [--burn NUMBER]`: see docs/operating.md, "A restored database". */
+async function acceptRestored(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { reason: { type: 'string' }, burn: { type: 'string' } } });
+  const { reason } = reasonSchema.parse({ reason: values.reason });
+  const burn = values.burn === undefined ? undefined : z.coerce.bigint().nonnegative().parse(values.burn);
+  const config = loadConfig(process.env);
+  await migrate(config.KDH_DATABASE_URL);
+  const database = await Database.open(config);
+  const hsm = await openHsm(config);
+  try {
+    const burned = await acceptRestore(config, database, hsm, { reason, burn });
+    for (const { bdk, first, last } of burned)
+      log.log({ event: 'bdk.ksns-burned', bdk, first, last }, 'Main');
+    log.log({ event: 'database.restore-accepted', reason }, 'Main');
+  } finally {
+    await hsm.close();
+    await database.onApplicationShutdown();
+  }
+}
+
+main(process.argv[2], process.argv.slice(3)).catch((error: Error & { code?: string }) => {
   log.fatal({ event: 'start.failed', code: error.code, msg: error.message }, 'Main');
   process.exit(1);
 });

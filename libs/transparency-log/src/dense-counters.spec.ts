@@ -26,6 +26,15 @@ test('any value but the next is a gap', () => {
   );
 });
 
+test('what is skipped is accounted for, forwards only', () => {
+  const counters = new DenseCounters('KSNs', 1n);
+  counters.skipTo('BDK 1', 3n);
+  counters.next('BDK 1', 4n);
+  counters.skipTo('BDK 1', 4n);
+  expect(() => counters.skipTo('BDK 1', 3n)).toThrow(gap);
+  expect(counters.last('BDK 1')).toBe(4n);
+});
+
 test('the message names the counter, the series and both values', () => {
   const counters = new DenseCounters('attempts', 1n);
   expect(() => counters.next('T-1', 2n)).toThrow('attempts of T-1: expected 1, got 2');

@@ -29,6 +29,18 @@ export class DenseCounters {
     this.#last.set(series, value);
   }
 
+  /** Values of a series up to `value` are accounted for, though none of them was given. @throws TLOG_COUNTER_GAP */
+  skipTo(series: string, value: bigint): void {
+    const last = this.#last.get(series) ?? this.#first - 1n;
+    if (value < last) {
+      throw new TransparencyLogError(
+        'TLOG_COUNTER_GAP',
+        `${this.#what} of ${series}: expected ${last} or more, got ${value}`,
+      );
+    }
+    this.#last.set(series, value);
+  }
+
   /** The last value of a series: what an HSM's own count is compared with. */
   last(series: string): bigint | undefined {
     return this.#last.get(series);

@@ -70,9 +70,7 @@ export class AttemptRules implements EntryRule {
   /** @throws TLOG_RULE_BROKEN, TLOG_COUNTER_GAP; TLOG_MALFORMED, TLOG_NOT_CANONICAL */
   entry(bytes: Uint8Array, index: bigint): void {
     const entry = parseEntry(bytes, index);
-    if (!entry.type.startsWith('attempt.')) return;
-    const state = entry.type.slice('attempt.'.length).toUpperCase();
-    const broken = this.#apply(state, entry);
+    const broken = this.#judge(entry);
     if (broken === undefined) return;
     throw new TransparencyLogError('TLOG_RULE_BROKEN', `entry ${index}, ${entry.type}: ${broken}`);
   }
@@ -81,6 +79,12 @@ export class AttemptRules implements EntryRule {
 
   get counts(): AttemptCounts {
     return { ended: { ...this.#endedByState }, open: this.#open.size, ksns: this.#ksns };
+  }
+
+  #judge(entry: Entry): string | undefined {
+    if (entry.type === 'bdk.ksns-burned') return this.#burn(entry.body);
+    if (!entry.type.startsWith('attempt.')) return undefined;
+    return this.#apply(entry.type.slice('attempt.'.length).toUpperCase(), entry);
   }
 
   /** Returns what rule is broken, in words. @throws TLOG_COUNTER_GAP */
@@ -149,14 +153,30 @@ export class AttemptRules implements EntryRule {
 
   #reserve(ksns: readonly string[]): string | undefined {
     for (const ksn of ksns) {
-      const space = ksnSpace(ksn);
-      if (space === undefined) return 'a KSN is none';
-      const last = this.#devices.last(space.bdkId);
-      if (last !== undefined && space.device <= last) return `KSN ${ksn} was reserved before`;
-      this.#devices.next(space.bdkId, space.device);
+      const broken = this.#take(ksn);
+      if (broken !== undefined) return broken;
       this.#ksns += 1;
     }
     return undefined;
+  }
+
+  #take(ksn: string): string | undefined {
+    const space = ksnSpace(ksn);
+    if (space === undefined) return 'a KSN is none';
+    const last = this.#devices.last(space.bdkId);
+    if (last !== undefined && space.device <= last) return `KSN ${ksn} was reserved before`;
+    this.#devices.next(space.bdkId, space.device);
+    return undefined;
+  }
+
+  /** KSNs that were given up: from `first`, which is the next, to `last`. */
+  #burn({ first, last }: Entry['body']): string | undefined {
+    const [from, to] = [first, last].map((ksn) => (typeof ksn === 'string' ? ksnSpace(ksn) : undefined));
+    if (from === undefined || to === undefined) return 'a KSN is none';
+    if (from.bdkId !== to.bdkId || to.device < from.device) return 'its KSNs are no range';
+    const broken = this.#take(first as string);
+    if (broken === undefined) this.#devices.skipTo(to.bdkId, to.device);
+    return broken;
   }
 
   #checkApprovals({ approvers, requestedBy }: OpenAttempt): string | undefined {

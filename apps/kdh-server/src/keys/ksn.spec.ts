@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { derivationInput, initialKsn, ksnOptionalBlock, lastDevice } from './ksn.ts';
+import { derivationInput, deviceOf, initialKsn, ksnOptionalBlock, lastDevice } from './ksn.ts';
 
 describe('initial KSN', () => {
   test('TDES: key set id FFFF987654, device 7: the counter bits are zero (X9.24-1:2009 A.1)', () => {
@@ -31,6 +31,14 @@ describe('initial KSN', () => {
       expect(() => initialKsn(scheme, '00', 0n)).toThrow(RangeError);
       expect(() => initialKsn(scheme, '00', lastDevice[scheme] + 1n)).toThrow(RangeError);
     }
+  });
+  test('property: its device number can be read from it', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('AES' as const, 'TDES' as const), fc.nat(500_000), (scheme, n) => {
+        const id = scheme === 'AES' ? '12345678' : 'FFFF987654';
+        expect(deviceOf(scheme, initialKsn(scheme, id, BigInt(n + 1)))).toBe(BigInt(n + 1));
+      }),
+    );
   });
   test('property: no two devices of a BDK share a KSN', () => {
     fc.assert(

@@ -45,6 +45,12 @@ export function initialKsn(scheme: DukptScheme, bdkId: string, device: bigint): 
   return `${bdkId}${device.toString(16).toUpperCase().padStart(8, '0')}00000000`;
 }
 
+/** The device number of an initial KSN. */
+export function deviceOf(scheme: DukptScheme, ksn: string): bigint {
+  const register = BigInt(`0x${ksn.slice(bdkIdHexDigits[scheme])}`);
+  return register >> (scheme === 'TDES' ? 21n : 32n);
+}
+
 /** What the HSM derives from: AES the 8-byte initial key id, TDES the 10-byte KSN with counter zero. */
 export function derivationInput(scheme: DukptScheme, ksn: string): Uint8Array {
   const bytes = Buffer.from(ksn, 'hex');
