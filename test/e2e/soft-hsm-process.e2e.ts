@@ -335,6 +335,33 @@ describe('a failed HSM', () => {
   });
 });
 
+test('a disk that fills: 41 and FAILED, no crash; with room again it goes on where it was', async () => {
+  const home = newHome();
+  const hsm = new SoftHsmProcess(home.live);
+  const { checkpointKey } = await hsm.ready();
+  const client = await WireClient.unix(home.socket);
+  const codes = async (count: number, command: string) => {
+    const answers = Array.from({ length: count }, () => client.call(command));
+    return (await Promise.all(answers)).map((answer) => answer.toString('latin1', 4, 8));
+  };
+  expect(await codes(3, generateKey)).toEqual(['A100', 'A100', 'A100']);
+  const room = statSync(join(home.state, 'audit.log')).size + 1000; // for a record or two, and a torn one
+  expect(spawnSync('prlimit', ['--pid', String(hsm.child.pid), `--fsize=${room}`]).status).toBe(0);
+  for (let n = 0; n < 4; n += 1) await codes(1, generateKey);
+  expect(await codes(1, generateKey)).toEqual(['A141']);
+  expect(await codes(1, 'HEADNC')).toEqual(['ND00']);
+  expect(hsm.output).toContain('the audit log cannot be written');
+  client.close();
+  await hsm.stop();
+
+  const again = new SoftHsmProcess(home.live);
+  expect(await again.ready()).toMatchObject({ state: 'OPERATIONAL', checkpointKey });
+  await again.stop();
+  const lines = linesOf(join(home.state, 'audit.log'));
+  expect(lines.join('')).toContain('"event":"recovered"');
+  await verifyAuditLog(lines, checkpointKey);
+});
+
 describe('started as root', () => {
   const asRoot = process.getuid?.() === 0 ? test : test.skip;
 

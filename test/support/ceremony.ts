@@ -2,14 +2,24 @@ import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:cryp
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ed25519Hex, type Order, orderBytes, type SignedOrder } from '@openkdh/hsm-management';
+import {
+  type AuditRecord,
+  ed25519Hex,
+  type Order,
+  orderBytes,
+  parseRecord,
+  type SignedOrder,
+} from '@openkdh/hsm-management';
+import { Refusal } from '../../apps/soft-hsm/src/answer-codes.ts';
 import { Ceremonies } from '../../apps/soft-hsm/src/ceremony/ceremonies.ts';
+import { SoftHsmError } from '../../apps/soft-hsm/src/errors.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';
 import { Machine } from '../../apps/soft-hsm/src/machine.ts';
 import { type Management, manage } from '../../apps/soft-hsm/src/management/commands.ts';
 import { createRandom } from '../../apps/soft-hsm/src/random/random-source.ts';
 import { openStateFolder, type StateFolder } from '../../apps/soft-hsm/src/state/state-folder.ts';
 import { Vault } from '../../apps/soft-hsm/src/vault.ts';
+import { linesOf } from './lines.ts';
 
 /** An officer with the key that signs orders. */
 export class TestOfficer {
@@ -58,9 +68,12 @@ export class CeremonyHsm {
     for (const vault of CeremonyHsm.#opened.splice(0)) await vault.close();
   }
 
-  constructor(officers = [new TestOfficer('olga'), new TestOfficer('otto')]) {
+  constructor(
+    officers = [new TestOfficer('olga'), new TestOfficer('otto')],
+    path = mkdtempSync(join(tmpdir(), 'ceremony-')),
+  ) {
     this.officers = officers;
-    this.folder = openStateFolder(mkdtempSync(join(tmpdir(), 'ceremony-')));
+    this.folder = openStateFolder(path);
     this.start();
   }
 
@@ -151,4 +164,31 @@ export class CeremonyHsm {
     const answer = await this.#softHsm.answer(message, this.machine.hosts.get(this.hostId)!);
     return answer!.subarray(4).toString('latin1');
   }
+}
+
+/** An HSM that is open, with these custodians. */
+export async function initialised(custodians?: string[], threshold?: number): Promise<CeremonyHsm> {
+  const hsm = new CeremonyHsm();
+  await hsm.initialise(custodians, threshold);
+  return hsm;
+}
+
+/** The code that a management act is refused with, or `done`. */
+export async function codeOf(action: () => unknown): Promise<string> {
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof SoftHsmError || error instanceof Refusal) return error.code;
+    throw error;
+  }
+  return 'done';
+}
+
+export function recordsOf({ folder }: CeremonyHsm): AuditRecord[] {
+  return linesOf(folder.auditLog).map((line) => parseRecord(line)!);
+}
+
+/** The events of the audit log, and of management acts their names. */
+export function eventsOf(hsm: CeremonyHsm): string[] {
+  return recordsOf(hsm).map((record) => (record.event === 'management' ? record.command : record.event));
 }

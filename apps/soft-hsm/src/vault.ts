@@ -2,6 +2,7 @@ import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import type { ChainHead } from '@openkdh/hsm-management';
 import { AuditLog } from './audit/audit-log.ts';
 import { checkpointKeyFromSeed } from './audit/checkpoint.ts';
+import { hasRecords } from './audit/read.ts';
 import { type ConfigurationFile, isAuthentic, readConfiguration } from './ceremony/configuration.ts';
 import { DualControl } from './ceremony/dual-control.ts';
 import { SoftHsmError } from './errors.ts';
@@ -47,7 +48,7 @@ export class Vault {
   rest(): void {
     const tampering = this.#readTampering();
     if (tampering) this.machine.beTampered(tampering);
-    else this.machine.rest(this.sealedLmk ? 'LOCKED' : 'UNINITIALISED');
+    else this.machine.rest(this.#hasStarted() ? 'LOCKED' : 'UNINITIALISED');
   }
 
   /**
@@ -109,6 +110,12 @@ export class Vault {
       renameSync(this.folder.auditLog, `${this.folder.auditLog}.${stamp}`);
     }
     rmSync(this.folder.tampering, { force: true });
+  }
+
+  /** A sealed LMK without any record is one whose first start was cut off by a crash: nothing was done with it. */
+  #hasStarted(): boolean {
+    const { sealedLmk } = this;
+    return sealedLmk !== undefined && (sealedLmk.logged || hasRecords(this.folder.auditLog));
   }
 
   forgetOldLmk(): void {

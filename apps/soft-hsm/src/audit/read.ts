@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { type AuditLine, parseRecord } from '@openkdh/hsm-management';
 
@@ -51,4 +52,19 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await file.read(bytes, 0, length, offset);
   return bytes.subarray(0, bytesRead);
+}
+
+/** The first record, with which the first start begins, is shorter than this. */
+const firstRecordBytes = 4096;
+
+/** Whether a log has any record; half of one, which a crash has left, is none. */
+export function hasRecords(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const file = openSync(path, 'r');
+  try {
+    const start = Buffer.alloc(firstRecordBytes);
+    return start.subarray(0, readSync(file, start)).includes('\n');
+  } finally {
+    closeSync(file);
+  }
 }

@@ -1,32 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type AuditRecord, parseRecord, verifyAuditLog } from '@openkdh/hsm-management';
-import { CeremonyHsm, passphraseOf, TestOfficer } from '../../../../test/support/ceremony.ts';
+import {
+  CeremonyHsm,
+  codeOf,
+  eventsOf,
+  initialised,
+  passphraseOf,
+  recordsOf,
+  TestOfficer,
+} from '../../../../test/support/ceremony.ts';
 import { linesOf } from '../../../../test/support/lines.ts';
-import { Refusal } from '../answer-codes.ts';
-import { SoftHsmError } from '../errors.ts';
 
 afterEach(() => CeremonyHsm.closeAll());
-
-const codeOf = async (action: () => unknown) => {
-  try {
-    await action();
-  } catch (error) {
-    if (error instanceof SoftHsmError || error instanceof Refusal) return error.code;
-    throw error;
-  }
-  return 'done';
-};
-
-async function initialised(custodians?: string[], threshold?: number): Promise<CeremonyHsm> {
-  const hsm = new CeremonyHsm();
-  await hsm.initialise(custodians, threshold);
-  return hsm;
-}
-
-const recordsOf = (hsm: CeremonyHsm) => linesOf(hsm.folder.auditLog).map((line) => parseRecord(line)!);
-const eventsOf = (hsm: CeremonyHsm) =>
-  recordsOf(hsm).map((record) => (record.event === 'management' ? record.command : record.event));
 
 describe('initialisation', () => {
   test('begins when every share is taken, and then the HSM has an LMK', async () => {

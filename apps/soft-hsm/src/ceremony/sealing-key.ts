@@ -1,4 +1,4 @@
-import { copyFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { wipe } from '@openkdh/block-ciphers';
 import type { Officer } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
@@ -90,7 +90,7 @@ export async function changeLmk(vault: Vault, sealingKey: Buffer): Promise<void>
   const { lmk, seed: unused } = newLmkSecrets(machine.random);
   try {
     const label = { ...sealed, checkValue: aesLmkCheckValue(lmk) };
-    copyFileSync(folder.sealedLmk, folder.oldSealedLmk);
+    writeFileAtomically(folder.oldSealedLmk, readFileSync(folder.sealedLmk));
     writeSealed(vault, sealLmk({ lmk, seed }, label, sealed.by, sealingKey, machine.random(nonceBytes)));
     const loaded = loadAesLmk(lmk, { id: sealed.lmkId, status: 'live', comment: '' });
     machine.lmks.change(loaded, () => vault.forgetOldLmk());

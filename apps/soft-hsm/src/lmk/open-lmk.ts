@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { wipe } from '@openkdh/block-ciphers';
+import { hasRecords } from '../audit/read.ts';
 import { SoftHsmError } from '../errors.ts';
 import type { Random } from '../random/random-source.ts';
 import { writeFileAtomically } from '../state/atomic-file.ts';
@@ -147,7 +148,7 @@ function openOldLmk(old: SealedLmk, sealingKey: Uint8Array): Lmk {
 
 /** Refuses a folder that was another HSM's: its audit log could not be continued. */
 export function requireNewFolder(folder: StateFolder): void {
-  if ((statSync(folder.auditLog, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+  if (hasRecords(folder.auditLog)) {
     throw new SoftHsmError(
       'SOFT_HSM_TEST_LIVE',
       `${folder.path} has an audit log but no live LMK: it was another HSM's`,

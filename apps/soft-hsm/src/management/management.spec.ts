@@ -2,10 +2,9 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { codeOf } from '../../../../test/support/ceremony.ts';
 import { InProcessHsm } from '../../../../test/support/soft-hsm-in-process.ts';
-import { Refusal } from '../answer-codes.ts';
 import { Ceremonies } from '../ceremony/ceremonies.ts';
-import { SoftHsmError } from '../errors.ts';
 import { openStateFolder } from '../state/state-folder.ts';
 import { Vault } from '../vault.ts';
 import { type Management, manage } from './commands.ts';
@@ -15,16 +14,6 @@ function managementOf(hsm: InProcessHsm): Management {
   const vault = new Vault(hsm.machine, openStateFolder(mkdtempSync(join(tmpdir(), 'management-'))), () => {});
   return { vault, ceremonies: new Ceremonies(vault) };
 }
-
-const codeOf = async (action: () => unknown) => {
-  try {
-    await action();
-  } catch (error) {
-    if (error instanceof Refusal || error instanceof SoftHsmError) return error.code;
-    throw error;
-  }
-  return 'done';
-};
 
 describe('enter-component', () => {
   const one = Buffer.from('C1D0F8FB4958670DBA40AB1F3752EF0D', 'hex'); // odd parity
