@@ -1,14 +1,16 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connectPayShield } from '@openkdh/hsm-client';
 import { AwsHsm } from '@openkdh/hsm-client/aws';
 import { capabilityTable, hsmConformance } from '@openkdh/hsm-client/conformance';
+import { openPkcs11 } from '@openkdh/hsm-client/pkcs11';
 import { issueCrl, issueRoot, readCrl } from '@openkdh/pki';
 import { lmkHandle } from '@openkdh/tr31/thales';
 import { conformanceKit } from '../support/hsm-conformance-kit.ts';
 import { ScriptedHsm } from '../support/scripted-hsm.ts';
 import { startSoftHsm } from '../support/soft-hsm.ts';
+import { createSoftHsm2, describeWithSoftHsm2, type SoftHsm2 } from '../support/softhsm2.ts';
 import vectors from '../vectors/payshield.json' with { type: 'json' };
 
 const kit = await conformanceKit();
@@ -60,19 +62,30 @@ test('a CA whose key is in the HSM signs a CRL of a thousand certificates', asyn
   }
 });
 
-test('docs/hsm-adapters.md shows what each adapter can do', async () => {
-  const softHsm = await connectPayShield({ endpoints: [{ transport: 'unix', path: live.socketPath }] });
-  const scripted = new ScriptedHsm();
-  const port = await scripted.listen({ port: 0 });
-  const payShield = await connectPayShield({ endpoints: [{ transport: 'tcp', host: '127.0.0.1', port }] });
-  const aws = new AwsHsm({ region: 'us-east-1', krdCertificateAuthority: 'alias/krd-ca' });
-  try {
-    const table = capabilityTable({ 'soft HSM': softHsm, payShield, AWS: aws });
-    const page = await readFile(new URL('../../docs/hsm-adapters.md', import.meta.url), 'utf8');
-    expect(page).toContain(table);
-  } finally {
-    await Promise.all([softHsm, payShield, aws, scripted].map((each) => each.close()));
-  }
+describeWithSoftHsm2('docs/hsm-adapters.md', () => {
+  let softHsm2: SoftHsm2;
+  beforeAll(async () => {
+    softHsm2 = await createSoftHsm2();
+    softHsm2.useHere();
+  });
+  afterAll(() => softHsm2.remove());
+
+  test('it shows what each adapter can do', async () => {
+    const softHsm = await connectPayShield({ endpoints: [{ transport: 'unix', path: live.socketPath }] });
+    const scripted = new ScriptedHsm();
+    const port = await scripted.listen({ port: 0 });
+    const payShield = await connectPayShield({ endpoints: [{ transport: 'tcp', host: '127.0.0.1', port }] });
+    const aws = new AwsHsm({ region: 'us-east-1', krdCertificateAuthority: 'alias/krd-ca' });
+    const readPin = async () => Buffer.from(softHsm2.pin);
+    const pkcs11 = await openPkcs11({ ...softHsm2, readPin });
+    try {
+      const table = capabilityTable({ 'soft HSM': softHsm, payShield, AWS: aws, 'PKCS#11': pkcs11 });
+      const page = await readFile(new URL('../../docs/hsm-adapters.md', import.meta.url), 'utf8');
+      expect(page).toContain(table);
+    } finally {
+      await Promise.all([softHsm, payShield, aws, pkcs11, scripted].map((each) => each.close()));
+    }
+  });
 });
 
 /** The two published components of payshield.json, a4_key_block, under the AES test LMK instead of the 3DES one. */

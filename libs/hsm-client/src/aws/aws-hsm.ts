@@ -26,10 +26,8 @@ import type {
   GenerateKeyRequest,
   GenerateMacRequest,
   GenerateRsaKeyPairRequest,
-  Hsm,
   HsmCapability,
   HsmDiagnostics,
-  HsmStatus,
   ImportKeyRequest,
   KeyAlgorithm,
   KeyPair,
@@ -41,6 +39,7 @@ import type {
 import { requireInitialKeyHeader } from '../initial-key-block.ts';
 import { initialKsnHex } from '../initial-ksn.ts';
 import { requireData, requireMacLength, requireSubject } from '../request-checks.ts';
+import { UnsupportedHsm } from '../unsupported-hsm.ts';
 import {
   awsAlgorithms,
   awsExportabilities,
@@ -78,7 +77,7 @@ const CREATION_POLL_MS = 200;
  * service keeps the keys itself. Its log is CloudTrail; errors name the request id. It forms no keys from components
  * and signs nothing but TR-34 tokens and certificate requests.
  */
-export class AwsHsm implements Hsm {
+export class AwsHsm extends UnsupportedHsm {
   readonly name: string;
   readonly capabilities: ReadonlySet<HsmCapability>;
   readonly #options: AwsOptions;
@@ -90,6 +89,7 @@ export class AwsHsm implements Hsm {
   readonly #algorithms = new Map<LmkKeyBlock, string>();
 
   constructor(options: AwsOptions) {
+    super();
     // `call` tries again by itself: the SDK does not know which calls are repeatable.
     const { region, credentials, endpoint } = options;
     const config = { region, credentials, endpoint, maxAttempts: 1 };
@@ -117,14 +117,14 @@ export class AwsHsm implements Hsm {
   }
 
   /** The master key is the service's and has no check value. */
-  async diagnostics(): Promise<HsmDiagnostics> {
+  override async diagnostics(): Promise<HsmDiagnostics> {
     await this.#call('ListKeys', true, (abortSignal) =>
       this.#client.send(new ListKeysCommand({ MaxResults: 1 }), { abortSignal }),
     );
     return { lmkCheckValue: undefined, firmware: this.name };
   }
 
-  async random(lengthBytes: number): Promise<Uint8Array> {
+  override async random(lengthBytes: number): Promise<Uint8Array> {
     if (!Number.isInteger(lengthBytes) || lengthBytes < 1 || lengthBytes > 256) {
       throw new HsmError('HSM_BAD_REQUEST', `random: expected 1 to 256 bytes, got ${lengthBytes}`);
     }
@@ -135,9 +135,9 @@ export class AwsHsm implements Hsm {
     return Plaintext;
   }
 
-  async generateKey(request: GenerateKeyRequest): Promise<WrappedKey> {
+  override async generateKey(request: GenerateKeyRequest): Promise<WrappedKey> {
     const { usage, algorithm, modeOfUse, exportability, optionalBlocks = [] } = request;
-    if (optionalBlocks.length > 0) throw unsupported('optional blocks of a key that it keeps');
+    if (optionalBlocks.length > 0) throw this.unsupported('optional blocks of a key that it keeps');
     const key = await this.#createKey(
       {
         KeyUsage: awsKeyUsage(usage),
@@ -151,15 +151,11 @@ export class AwsHsm implements Hsm {
     return wrappedKey('CreateKey', key);
   }
 
-  async formKeyFromComponents(): Promise<WrappedKey> {
-    throw unsupported('keys from components');
-  }
-
-  async checkValue(key: LmkKeyBlock): Promise<string> {
+  override async checkValue(key: LmkKeyBlock): Promise<string> {
     return wrappedKey('GetKey', await this.#getKey(key)).kcv;
   }
 
-  async exportInitialKey(request: ExportInitialKeyRequest): Promise<ExportedKey> {
+  override async exportInitialKey(request: ExportInitialKeyRequest): Promise<ExportedKey> {
     const { bdk, kbpk, algorithm, exportability, optionalBlocks } = request;
     const KeySerialNumber = keySerialNumber(request);
     await this.#requireAlgorithm(bdk, algorithm);
@@ -186,7 +182,7 @@ export class AwsHsm implements Hsm {
     return exported;
   }
 
-  async exportKey({ key, kbpk, versionId }: ExportKeyRequest): Promise<ExportedKey> {
+  override async exportKey({ key, kbpk, versionId }: ExportKeyRequest): Promise<ExportedKey> {
     const exported = await this.#exportKey(false, {
       ExportKeyIdentifier: key,
       KeyMaterial: { Tr31KeyBlock: { WrappingKeyIdentifier: kbpk } },
@@ -197,7 +193,7 @@ export class AwsHsm implements Hsm {
     return exported;
   }
 
-  async importKey({ keyBlock, kbpk }: ImportKeyRequest): Promise<WrappedKey> {
+  override async importKey({ keyBlock, kbpk }: ImportKeyRequest): Promise<WrappedKey> {
     const { Key: key } = await this.#call('ImportKey', false, (abortSignal) =>
       this.#client.send(
         new ImportKeyCommand({
@@ -210,8 +206,8 @@ export class AwsHsm implements Hsm {
   }
 
   /** A pair that signs TR-34 tokens, certified by the KDH's own CA: the service has no other signature for a KDH. */
-  async generateRsaKeyPair({ bits, use }: GenerateRsaKeyPairRequest): Promise<KeyPair> {
-    if (use !== 'signature') throw unsupported('key pairs for key management');
+  override async generateRsaKeyPair({ bits, use }: GenerateRsaKeyPairRequest): Promise<KeyPair> {
+    if (use !== 'signature') throw this.unsupported('key pairs for key management');
     const key = await this.#createKey(
       {
         KeyUsage: 'TR31_S0_ASYMMETRIC_KEY_FOR_DIGITAL_SIGNATURE',
@@ -228,22 +224,14 @@ export class AwsHsm implements Hsm {
     return { publicKey: publicKeyOf(KeyCertificate), privateKey: Uint8Array.from(Buffer.from(arn)) };
   }
 
-  async generateEcKeyPair(): Promise<KeyPair> {
-    throw unsupported('key pairs that sign data');
-  }
-
-  async sign(): Promise<Uint8Array> {
-    throw unsupported('signatures over data');
-  }
-
   /**
    * The KDH's certificate goes along as that of the signing key. The version letter of the key block header is the
    * service's choice.
    */
-  async exportTr34(request: ExportTr34Request): Promise<Tr34Token> {
+  override async exportTr34(request: ExportTr34Request): Promise<Tr34Token> {
     const { krdCertificateAuthority } = this.#options;
     if (krdCertificateAuthority === undefined)
-      throw unsupported('TR-34 export, unless the CA of the KRDs is configured');
+      throw this.unsupported('TR-34 export, unless the CA of the KRDs is configured');
     const { key, kdhPrivateKey, kdhCertificate, krdCertificate, nonce, crl } = request;
     // SigningKeyIdentifier and SigningKeyCertificate, in place of an export token, are newer than the types of the SDK,
     // which sends what it is given.
@@ -262,15 +250,15 @@ export class AwsHsm implements Hsm {
     return { token: withCrl(Uint8Array.from(Buffer.from(keyBlock, 'hex')), crl), kcv };
   }
 
-  encrypt(request: CipherRequest): Promise<Uint8Array> {
+  override encrypt(request: CipherRequest): Promise<Uint8Array> {
     return this.#cipher('encrypt', request);
   }
 
-  decrypt(request: CipherRequest): Promise<Uint8Array> {
+  override decrypt(request: CipherRequest): Promise<Uint8Array> {
     return this.#cipher('decrypt', request);
   }
 
-  async generateMac({ macBytes, ...request }: GenerateMacRequest): Promise<Uint8Array> {
+  override async generateMac({ macBytes, ...request }: GenerateMacRequest): Promise<Uint8Array> {
     const { Mac } = await this.#dataPlane('GenerateMac', '/mac/generate', {
       ...macFields(request, macBytes),
       GenerationAttributes: { Algorithm: macAlgorithms[request.algorithm] },
@@ -278,7 +266,7 @@ export class AwsHsm implements Hsm {
     return fromHex('GenerateMac', Mac, macBytes);
   }
 
-  async verifyMac({ mac, ...request }: VerifyMacRequest): Promise<boolean> {
+  override async verifyMac({ mac, ...request }: VerifyMacRequest): Promise<boolean> {
     const verified = this.#dataPlane('VerifyMac', '/mac/verify', {
       ...macFields(request, mac.length),
       Mac: toHex(mac),
@@ -293,11 +281,7 @@ export class AwsHsm implements Hsm {
     );
   }
 
-  async verifySignature(): Promise<boolean> {
-    throw unsupported('the verification of signatures');
-  }
-
-  async requestCertificate({ privateKey, subject }: CertificateRequest): Promise<Uint8Array> {
+  override async requestCertificate({ privateKey, subject }: CertificateRequest): Promise<Uint8Array> {
     requireSubject(subject);
     const operation = 'GetCertificateSigningRequest'; // newer than the types of the SDK
     const body = {
@@ -323,23 +307,7 @@ export class AwsHsm implements Hsm {
     return Uint8Array.from(Buffer.from(base64, 'base64'));
   }
 
-  async status(): Promise<HsmStatus> {
-    throw unsupported('a status of its HSMs');
-  }
-
-  async operationCount(): Promise<undefined> {
-    return undefined;
-  }
-
-  async auditRecords(): Promise<string[]> {
-    throw unsupported('an audit log of its HSMs: see CloudTrail');
-  }
-
-  async acknowledgeAuditRecords(): Promise<void> {
-    throw unsupported('an audit log of its HSMs: see CloudTrail');
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#closing.abort();
     this.#client.destroy();
     this.#kms.destroy();
@@ -481,8 +449,4 @@ function badAnswer(operation: string, expected: string): HsmError {
   return new HsmError('HSM_BAD_ANSWER', `${operation}: expected ${expected} from AWS`, {
     mayHaveExecuted: true,
   });
-}
-
-function unsupported(what: string): HsmError {
-  return new HsmError('HSM_UNSUPPORTED', `AWS Payment Cryptography does not offer ${what}`);
 }
