@@ -31,6 +31,7 @@ describe('database', () => {
       'BdkPolicy1764400000000',
       'AuditorSearches1764600000000',
       'OperatorNames1764610000000',
+      'RecordLookups1764620000000',
     ]);
     expect(await migrate(database.url)).toEqual([]);
   });

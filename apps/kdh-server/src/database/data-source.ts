@@ -5,6 +5,7 @@ import { NodeLease1764200000000 } from './migrations/1764200000000-node-lease.ts
 import { BdkPolicy1764400000000 } from './migrations/1764400000000-bdk-policy.ts';
 import { AuditorSearches1764600000000 } from './migrations/1764600000000-auditor-searches.ts';
 import { OperatorNames1764610000000 } from './migrations/1764610000000-operator-names.ts';
+import { RecordLookups1764620000000 } from './migrations/1764620000000-record-lookups.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -14,6 +15,7 @@ export const migrations = [
   BdkPolicy1764400000000,
   AuditorSearches1764600000000,
   OperatorNames1764610000000,
+  RecordLookups1764620000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */

@@ -1,0 +1,178 @@
+// How fast an auditor's searches answer over a long history: `node test/bench/search.mjs [--transfers 10000000] [--runs 100]
+// [--folder DIR]` after `npx tsc -b`. Each search goes through the server's own service: names looked up, planned, walked, and
+// its page of 50 records read. `--folder` keeps the history for further runs. docs/performance.md says what it showed.
+import 'reflect-metadata';
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { EventsService } from '../../apps/kdh-server/dist/audit/events.service.js';
+import { TransfersService } from '../../apps/kdh-server/dist/audit/transfers.service.js';
+import { Database } from '../../apps/kdh-server/dist/database/database.js';
+import { migrate } from '../../apps/kdh-server/dist/database/migrate.js';
+import { readyLine, startChild } from '../../apps/launcher/dist/child.js';
+import { ensureDatabase, preparePostgres } from '../../apps/launcher/dist/embedded-postgres.js';
+import { bdkId, campaignId, kcvOf, ksnOf, runId, shape, statements, terminalSerial } from './search/data.mjs';
+
+/** What the searches are held to, at the 95th percentile. */
+const LIMIT_MILLISECONDS = 25;
+const PAGE = 50;
+
+const { values: options } = parseArgs({
+  options: {
+    transfers: { type: 'string', default: '10000000' },
+    runs: { type: 'string', default: '100' },
+    folder: { type: 'string' },
+  },
+});
+const transfers = Number(options.transfers);
+const runs = Number(options.runs);
+const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'openkdh-search-'));
+mkdirSync(folder, { recursive: true });
+
+const postgres = await preparePostgres(join(folder, 'postgres'), { durable: false });
+const child = startChild(postgres.command, join(folder, 'postgres.log'));
+try {
+  await readyLine(child, postgres.readyText, 60_000);
+  await ensureDatabase(postgres, 'openkdh');
+  const url = postgres.urlOf('openkdh');
+  await migrate(url);
+  const filled = join(folder, `filled-${transfers}`);
+  if (!existsSync(filled)) {
+    await fill(url);
+    writeFileSync(filled, '');
+  }
+  process.exitCode = (await measure(url)) ? 0 : 1;
+} finally {
+  child.process.kill('SIGINT');
+  await child.ended;
+  if (options.folder === undefined) rmSync(folder, { recursive: true });
+}
+
+async function fill(url) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const timed = async (what, text) => {
+    const start = performance.now();
+    await client.query(text);
+    console.log(`${((performance.now() - start) / 1000).toFixed(1).padStart(7)} s  ${what}`);
+  };
+  // Indexes are made after the rows: two orders of magnitude less work than row by row.
+  const { rows: indexes } = await client.query(
+    `select indexname as name, indexdef as definition from pg_indexes
+     where tablename in ('attempt', 'attempt_key', 'attempt_check_value', 'attempt_approval', 'audit_event')
+       and not exists (select 1 from pg_constraint where conname = indexname)`,
+  );
+  await client.query(
+    `set maintenance_work_mem = '1GB'; set synchronous_commit = off; set session_replication_role = replica`,
+  );
+  for (const { name } of indexes) await client.query(`drop index ${name}`);
+  for (const text of statements(transfers)) await timed(text.trim().split('\n')[0].slice(0, 60), text);
+  for (const { name, definition } of indexes) await timed(name, definition);
+  await timed('vacuum analyze', 'vacuum analyze');
+  await client.end();
+}
+
+/** Returns whether every search is fast enough. */
+async function measure(url) {
+  const database = await Database.open({ KDH_DATABASE_URL: url, KDH_DATABASE_CONNECTIONS: 4 });
+  const transfersService = new TransfersService(database);
+  const eventsService = new EventsService(database);
+  const pick = (n) => Math.floor(Math.random() * n);
+  const one = (list) => list[pick(list.length)];
+  const time = (day) => new Date(shape.firstDay + day * 86_400_000).toISOString();
+  /** Searches by name; each run asks for other values. `finds`: what a page of it must have at least, over all runs. */
+  const searches = {
+    'no filter': [() => ({}), PAGE],
+    terminal: [() => ({ terminal: terminalSerial(pick(shape.terminals)) })],
+    'serial prefix (10 terminals)': [
+      () => ({ serialPrefix: terminalSerial(pick(shape.terminals)).slice(0, -1) }),
+    ],
+    'serial range (100 terminals)': [() => serialRange(100)],
+    'serial range (50,000 terminals)': [() => serialRange(50_000)],
+    KSN: [() => ({ ksn: ksnOf(pick(transfers)) })],
+    KCV: [() => ({ kcv: kcvOf(pick(transfers)) })],
+    BDK: [() => ({ bdkId: bdkId(pick(shape.bdks)) }), PAGE],
+    'person who requested': [() => ({ person: `operator:person ${pick(shape.people)}` }), PAGE],
+    'person who approved': [() => ({ person: `operator:approver ${pick(shape.people)}` }), PAGE],
+    campaign: [() => ({ campaignId: campaignId(pick(shape.campaigns)) })],
+    run: [() => ({ runId: runId(pick(shape.runs)) })],
+    station: [() => ({ station: `bench ${pick(shape.stations)}` }), PAGE],
+    'state, unsuccessful': [() => ({ state: one(['FAILED', 'EXPIRED', 'CANCELLED', 'QUARANTINED']) }), PAGE],
+    'state, confirmed': [() => ({ state: 'CONFIRMED' }), PAGE],
+    'state, under way': [() => ({ state: 'SENT' })],
+    kind: [() => ({ kind: 'KEYS' }), PAGE],
+    'a day': [() => day(1)],
+    'BDK in a day': [() => ({ bdkId: bdkId(pick(shape.bdks)), ...day(1) })],
+    'BDK, quarantined': [() => ({ bdkId: bdkId(pick(shape.bdks)), state: 'QUARANTINED' }), 0],
+    'two people who never met': [
+      () => ({ person: `operator:person ${pick(shape.people)}`, station: 'bench 1' }),
+      0,
+    ],
+    'campaign, station, a month': [
+      () => ({
+        campaignId: campaignId(pick(shape.campaigns)),
+        station: `bench ${pick(shape.stations)}`,
+        ...day(30),
+      }),
+      0,
+    ],
+    'first keys: met long ago only': [() => ({ kind: 'KBPK', state: 'CONFIRMED' }), 0],
+  };
+  function serialRange(terminals) {
+    const first = pick(shape.terminals - terminals);
+    return { serialFrom: terminalSerial(first), serialTo: terminalSerial(first + terminals - 1) };
+  }
+  function day(days) {
+    const first = pick(shape.days - days);
+    return { from: time(first), to: time(first + days) };
+  }
+  const events = {
+    'events: no filter': [() => ({}), PAGE],
+    'events: terminal': [() => ({ terminal: terminalSerial(pick(shape.terminals)) })],
+    'events: type': [
+      () => ({ type: one(['attempt.quarantined', 'attempt.failed', 'terminal.enrolled']) }),
+      PAGE,
+    ],
+    'events: feature': [() => ({ type: 'terminal' }), PAGE],
+    'events: usual type': [() => ({ type: 'attempt.confirmed' }), PAGE],
+    'events: person': [() => ({ actor: `operator:person ${pick(shape.people)}` }), PAGE],
+    'events: words': [() => ({ words: `batch ${pick(transfers / 100)}` })],
+    'events: a day of a type': [() => ({ type: 'attempt.failed', ...day(1) })],
+  };
+
+  let fast = true;
+  console.log(
+    `\n${transfers.toLocaleString('en')} transfers, ${runs} runs each, pages of ${PAGE}; load average ${loadavg()[0].toFixed(1)}`,
+  );
+  console.log(
+    `${'search'.padEnd(34)} ${'p50 ms'.padStart(8)} ${'p95 ms'.padStart(8)} ${'most'.padStart(8)}   records`,
+  );
+  for (const [name, [filters, finds = 1]] of Object.entries({ ...searches, ...events })) {
+    const ofEvents = name in events;
+    const times = [];
+    let records = 0;
+    for (let run = -5; run < runs; run++) {
+      const asked = filters();
+      const start = performance.now();
+      const page = await (ofEvents ? eventsService : transfersService).search(asked, { limit: PAGE });
+      JSON.stringify(page);
+      if (run < 0) continue; // warms up
+      times.push(performance.now() - start);
+      records += (page.events ?? page.transfers).length;
+    }
+    assert.ok(records >= finds * runs, `${name}: found ${records} records in ${runs} runs`);
+    times.sort((a, b) => a - b);
+    const p95 = times[Math.ceil(0.95 * runs) - 1];
+    if (p95 >= LIMIT_MILLISECONDS) fast = false;
+    const figures = [times[runs >> 1], p95, times.at(-1)].map((ms) => ms.toFixed(2).padStart(8)).join(' ');
+    console.log(
+      `${name.padEnd(34)} ${figures} ${(records / runs).toFixed(1).padStart(9)}${p95 < LIMIT_MILLISECONDS ? '' : '  TOO SLOW'}`,
+    );
+  }
+  await database.onApplicationShutdown();
+  console.log(`p95 of each below ${LIMIT_MILLISECONDS} ms: ${fast ? 'yes' : 'NO'}`);
+  return fast;
+}
