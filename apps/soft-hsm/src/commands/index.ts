@@ -14,6 +14,7 @@ import { ey } from './ey-verify.ts';
 import { fy } from './fy-generate-ec-key.ts';
 import { gm } from './gm-hash.ts';
 import { gw } from './gw-dukpt-mac.ts';
+import { zg, zh, zm } from './hmac-commands.ts';
 import { m0, m2, m4 } from './m-encryption.ts';
 import { m6, m8 } from './m-mac.ts';
 import { qe } from './qe-request-certificate.ts';
@@ -52,9 +53,12 @@ export const commands: Readonly<Record<string, Command>> = {
   NO: no,
   QE: qe,
   ZC: zc,
+  ZG: zg,
+  ZH: zh,
   ZI: zi,
   ZK: zk,
   ZL: zl,
+  ZM: zm,
   ZP: zp,
   ZR: zr,
   ZV: zv,

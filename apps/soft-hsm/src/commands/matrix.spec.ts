@@ -79,6 +79,7 @@ async function samplesFor(hsm: CeremonyHsm): Promise<Record<string, Sample>> {
   const pair = await hsm.call('EI0204802#0000');
   const publicKey = pair.slice(4, pair.indexOf('FFFFS'));
   const privateKey = pair.slice(pair.indexOf('FFFFS') + 4);
+  const hmac = (await hsm.call('ZG63C')).slice(4);
   const decrypting = await privateKeyOf('EI1204802#0000');
   const signature = (await hsm.call(`EW0601010005hello;99FFFF${privateKey}`)).slice(8);
   const verifying = (await hsm.call(`EO02${publicKey}~#V00N00`)).slice(4);
@@ -120,9 +121,12 @@ async function samplesFor(hsm: CeremonyHsm): Promise<Record<string, Sample>> {
     NO: good('NO00'),
     QE: good(`QE000102${publicKey}${privateKey}01061a;;;;;;`),
     ZC: good('ZC'),
+    ZG: good('ZG63C'),
+    ZH: good(`ZHFFF${hmac}0000`),
     ZI: good(`ZIFFF${id}${id}${id}099FFFF${decrypting}`, { good: '17' }),
     ZK: good(`ZK${seq}`, { needsLmk: true }),
     ZL: good(`ZL${seq}`, { needsLmk: true }),
+    ZM: good(`ZMFFF${hmac}0000${'0'.repeat(64)}`, { good: '01' }),
     ZP: good(`ZP${bdk}A05FFFF9876543210E000080${'0'.repeat(16)}${pin}4164111111111111111`, { good: '20' }),
     ZR: good('ZR'),
     ZV: good('ZV'),

@@ -1,11 +1,17 @@
 import type { KeyObject } from 'node:crypto';
 import { wipe } from '@openkdh/block-ciphers';
+import type { ThalesUnwrapped } from '@openkdh/tr31/thales';
 import { type AsymmetricAlgorithm, importPrivateKey } from '../asymmetric/keys.ts';
 import type { GrantedAct } from '../ceremony/grants.ts';
 import type { Host } from '../hosts/host.ts';
-import type { KeyAlgorithm } from '../keys/algorithms.ts';
 import { type KeyRule, requireStrength, requireUse } from '../keys/key-rules.ts';
-import { makeBinaryKeyBlock, makeKeyBlock, type NewKeyBlock, openBinaryKeyBlock } from '../lmk/key-block.ts';
+import {
+  makeBinaryKeyBlock,
+  makeKeyBlock,
+  type NewKeyBlock,
+  openBinaryKeyBlock,
+  openKeyBlock,
+} from '../lmk/key-block.ts';
 import { fingerprintOf, type WorkingKey } from '../lmk/key-cache.ts';
 import type { Lmk } from '../lmk/lmk.ts';
 import type { Machine } from '../machine.ts';
@@ -59,7 +65,15 @@ export class CommandScope {
 
   /** The DER in a block with a binary body, for one kind of use. The caller wipes it. */
   openBinary(rule: KeyRule, lmk: Lmk, block: Uint8Array): Uint8Array {
-    const { header, key } = openBinaryKeyBlock(lmk, block);
+    return this.#permitted(rule, openBinaryKeyBlock(lmk, block), block);
+  }
+
+  /** An HMAC key, for one kind of use. It is not kept in the cache: the caller wipes it. */
+  openHmacKey(rule: KeyRule, lmk: Lmk, block: string): Uint8Array {
+    return this.#permitted(rule, openKeyBlock(lmk, block), block);
+  }
+
+  #permitted(rule: KeyRule, { header, key }: ThalesUnwrapped, block: string | Uint8Array): Uint8Array {
     this.keysIn.push(fingerprintOf(block));
     try {
       this.#host.requireUsage(header.keyUsage);
@@ -82,7 +96,7 @@ export class CommandScope {
   }
 
   /** `key` as a new key block under the LMK, with its tag. Refuses with BB a key that is stronger than the LMK. */
-  wrapUnderLmk(lmk: Lmk, header: NewKeyBlock, algorithm: KeyAlgorithm, key: Uint8Array): string {
+  wrapUnderLmk(lmk: Lmk, header: NewKeyBlock, algorithm: { strengthBits: number }, key: Uint8Array): string {
     this.#host.requireUsage(header.keyUsage);
     requireStrength(lmk, algorithm);
     return this.released('S', makeKeyBlock(lmk, header, key, this.hsm.random));

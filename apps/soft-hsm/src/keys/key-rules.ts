@@ -1,5 +1,6 @@
 import type { ThalesHeader } from '@openkdh/tr31/thales';
 import { Refusal } from '../answer-codes.ts';
+import { hmacAlgorithms } from './hmac.ts';
 
 /** What a key block header says of the use of its key. */
 export type KeyUse = Pick<ThalesHeader, 'keyUsage' | 'algorithm' | 'modeOfUse' | 'keyVersion'>;
@@ -54,6 +55,11 @@ export function isBdk(keyUsage: string): boolean {
 /** A key that encrypts (E) or decrypts (D) data. */
 export function dataKeyRule(direction: 'E' | 'D'): KeyRule {
   return { role: 'data key', usages: ['D0', '21', '22', '23'], algorithms: 'AT', modes: `B${direction}N` };
+}
+
+/** A key for HMAC; `modes`: letters. */
+export function hmacKeyRule(modes: string): KeyRule {
+  return { role: 'HMAC key', usages: Object.keys(hmacAlgorithms), algorithms: 'H', modes };
 }
 
 /**
