@@ -1,33 +1,27 @@
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createPrivateKey, randomBytes, sign } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { deriveAesInitialKey } from '@openkdh/dukpt';
 import { type Order, orderBytes } from '@openkdh/hsm-management';
-import { callManagement } from '../../apps/soft-hsm/src/management/client.ts';
+import { callHsm } from '../../apps/cli/src/hsm/management.ts';
+import { openkdh, readSteps } from '../cli/transcript.ts';
 import { findKeysInMemory } from '../support/key-scan.ts';
-import { killAll, newHome, SoftHsmProcess, softHsmProgram } from '../support/soft-hsm-process.ts';
+import { killAll, newHome, SoftHsmProcess } from '../support/soft-hsm-process.ts';
+import { atTerminal } from '../support/terminal.ts';
 import { WireClient } from '../support/wire-client.ts';
 
-/** An HSM under dual control from its first hour to its last, as a process, at its management socket. */
+/** An HSM under dual control from its first hour to its last, as a process, with `openkdh hsm` at its management socket. */
 
 const home = newHome();
-const officers = ['olga', 'otto'].map((name) => ({ name, ...generateKeyPairSync('ed25519') }));
-const custodians = ['ann', 'bob', 'cleo'];
+const socket = join(home.state, 'management.sock');
+const officers = ['olga', 'otto'];
 const passphraseOf = (custodian: string) => Buffer.from(`the passphrase of ${custodian}`);
-const hexOf = (key: KeyObject) =>
-  key.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex').toUpperCase();
-const hosts = [{ name: 'kdh', id: 'local', commands: '*', usages: '*', lmkIds: '*' }];
 let hsm: SoftHsmProcess;
 
 async function manage(command: string, parameters: object = {}, payload: Uint8Array = Buffer.alloc(0)) {
-  const { line } = await callManagement(
-    join(home.state, 'management.sock'),
-    { command, ...parameters },
-    payload,
-  );
-  return line;
+  return (await callHsm(socket, command, { ...parameters }, payload)).line;
 }
 
 async function newOrder(act: string, details: object): Promise<Order> {
@@ -40,39 +34,102 @@ async function newOrder(act: string, details: object): Promise<Order> {
 
 async function order(act: string, details: object) {
   const ordered = await newOrder(act, details);
-  const signatures = officers.map(({ name, privateKey }) => ({
-    officer: name,
-    signature: sign(null, orderBytes(ordered), privateKey).toString('hex').toUpperCase(),
-  }));
+  const signatures = officers.map((officer) => {
+    const key = createPrivateKey(readFileSync(join(home.folder, `${officer}.pem`)));
+    return { officer, signature: sign(null, orderBytes(ordered), key).toString('hex').toUpperCase() };
+  });
   return manage('order', { signed: { order: ordered, signatures } });
 }
 
 async function unlock() {
   await manage('give-share', { custodian: 'ann' }, passphraseOf('ann'));
-  return manage('give-share', { custodian: 'cleo' }, passphraseOf('cleo'));
+  return manage('give-share', { custodian: 'dan' }, passphraseOf('dan'));
 }
 
 beforeAll(async () => {
+  mkdirSync(join(home.folder, 'bin'));
+  symlinkSync(openkdh, join(home.folder, 'bin/openkdh'));
   hsm = new SoftHsmProcess(home.dualControl);
   await hsm.ready();
 }, 60_000);
 afterAll(() => killAll());
 
-describe('dual control', () => {
-  test('begins with officers and custodians, and lets nobody in until the officers say who', async () => {
-    expect(await manage('status')).toMatchObject({ state: 'UNINITIALISED' });
-    const names = officers.map(({ name, publicKey }) => ({ name, publicKey: hexOf(publicKey) }));
-    await manage('initialise', { officers: names, custodians, threshold: 2 });
-    for (const custodian of custodians) await manage('take-share', { custodian }, passphraseOf(custodian));
-    expect(await manage('status')).toMatchObject({ state: 'OPERATIONAL', officers: names });
+/** Runs `openkdh hsm …` with lines to answer its questions; `--json`, so that the answer is one line. */
+function openkdhHsm(args: string[], answers: readonly string[] = []) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [openkdh, 'hsm', ...args, '--json'], {
+    cwd: home.folder,
+    input: answers.map((line) => `${line}\n`).join(''),
+    encoding: 'utf8',
+  });
+  return { code: status, answer: JSON.parse(stdout || '{}'), said: stderr };
+}
 
+describe('the ceremony in docs/hsm.md, word for word', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/hsm.md'), 'utf8');
+  const section = page.split(/^## /m).find((text) => text.startsWith('A ceremony\n'))!;
+  const blocks = [...section.matchAll(/^```console\n(.*?)^```$/gms)].map(([, block]) => block!);
+  const components = ['C1D0 F8FB 4958 670D BA40 AB1F 3752 EF0D', '0123 4567 89AB CDEF FEDC BA98 7654 3210'];
+  let checkpointKey = '';
+
+  test.each(blocks.map((block) => [/hsm (?!sign)[\w-]+/.exec(block)![0], block]))(
+    '%s',
+    async (_, block) => {
+      for (const { command, printed } of readSteps(block)) {
+        const path = `${join(home.folder, 'bin')}:${dirname(process.execPath)}:/usr/bin:/bin`;
+        const where = { cwd: home.folder, env: { PATH: path, CHECKPOINT_KEY: checkpointKey } };
+        const { seen, exitCode } = await atTerminal(command, where, personAt(printed));
+        checkpointKey = /checkpointKey {2}([0-9A-F]{64})/.exec(seen)?.[1] ?? checkpointKey;
+        expect({ command, seen: seen.replaceAll(/ +$/gm, '').trimEnd(), exitCode }).toEqual({
+          command,
+          seen: expect.stringMatching(pattern(printed)),
+          exitCode: 0,
+        });
+        expect(seen).not.toContain('the passphrase of');
+        expect(seen).not.toContain(components[0]);
+      }
+      if (block === blocks[0]) await strangerIsCutOff();
+    },
+    60_000,
+  );
+
+  /** Answers as the page shows it, and types what it does not show. */
+  function personAt(printed: string): (question: string) => string {
+    const names = [...printed.matchAll(/Name of the custodian: (\w+)/g)].map(([, name]) => name!);
+    let person = '';
+    return (question) => {
+      if (question.includes('type yes')) return 'yes';
+      if (question.includes('Name of the custodian')) return names.shift()!;
+      person = /(\w+): .*: $/.exec(question)?.[1] ?? person; // the same once more, where nobody is named
+      const component = /component (\d) in hex/.exec(question)?.[1];
+      return component ? components[Number(component) - 1]! : String(passphraseOf(person));
+    };
+  }
+
+  async function strangerIsCutOff(): Promise<void> {
     const stranger = await WireClient.unix(home.socket);
     await expect(stranger.call('HEADNC')).rejects.toThrow('closed the connection');
-    expect(await order('set-hosts', { hosts })).toMatchObject({ ok: true });
+  }
+});
+
+/** What a page shows, where … stands for whatever is there. */
+function pattern(shown: string): RegExp {
+  const parts = shown.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('[^]*')}$`);
+}
+
+describe('dual control', () => {
+  test('a host that the officers let in no longer may do nothing', async () => {
     const host = await WireClient.unix(home.socket);
-    expect((await host.call('HEADNC')).toString('latin1', 4, 8)).toBe('ND00');
+    const code = async () => (await host.call('HEADNC')).toString('latin1', 4, 8);
+    expect(await code()).toBe('ND00');
+    await order('set-hosts', { hosts: [] });
+    expect(await code()).toBe('ND68');
+    await order('set-hosts', {
+      hosts: JSON.parse(readFileSync(join(home.folder, 'hosts.json'), 'utf8')).hosts,
+    });
+    expect(await code()).toBe('ND00');
     host.close();
-  }, 60_000);
+  });
 
   test('kill -9: locked, and a quorum opens it; keys are the same', async () => {
     let host = await WireClient.unix(home.socket);
@@ -80,7 +137,7 @@ describe('dual control', () => {
     await hsm.stop('SIGKILL');
     hsm = new SoftHsmProcess(home.dualControl);
     expect(await hsm.ready()).toMatchObject({ state: 'LOCKED' });
-    expect(await unlock()).toMatchObject({ ok: true, state: 'OPERATIONAL' });
+    expect(await unlock()).toMatchObject({ state: 'OPERATIONAL' });
     host = await WireClient.unix(home.socket);
     expect((await host.call(`HEADBUFFF${key}`)).toString('latin1')).toMatch(/^HEADBV00/);
     host.close();
@@ -92,7 +149,7 @@ describe('dual control', () => {
     const host = await WireClient.unix(home.socket);
     const call = async (command: string) => (await host.call(`HEAD${command}`)).toString('latin1').slice(4);
     const blocks: string[] = [];
-    for (const [n, custodian] of ['ann', 'bob'].entries()) {
+    for (const [n, custodian] of ['ann', 'dan'].entries()) {
       const attributes = { keyUsage: 'B0', algorithm: 'A1', modeOfUse: 'X', exportability: 'S' };
       const passphrase = passphraseOf(custodian);
       const parameters = { ...attributes, custodian, number: n + 1, passphraseBytes: passphrase.length };
@@ -121,7 +178,7 @@ describe('dual control', () => {
     const needles = [
       { name: 'BDK', key: bdk },
       ...components.map((key, n) => ({ name: `component ${n + 1}`, key })),
-      ...custodians.map((custodian) => ({
+      ...['ann', 'bob', 'dan'].map((custodian) => ({
         name: `passphrase of ${custodian}`,
         key: passphraseOf(custodian),
       })),
@@ -133,64 +190,106 @@ describe('dual control', () => {
     expect(await unlock()).toMatchObject({ state: 'OPERATIONAL' });
   }, 60_000);
 
-  test('the command line: prompts for secrets, signs orders, says by its exit code how it went', async () => {
-    const run = (args: string[], input = '') => {
-      const { status, stdout } = spawnSync(process.execPath, [softHsmProgram, ...args], {
-        input,
-        encoding: 'utf8',
-      });
-      return { code: status, answer: JSON.parse(stdout || '{}') };
-    };
-    const command = (name: string, parameters: object, ...options: string[]) => [
-      'manage',
-      '--state',
-      home.state,
-      name,
-      '--parameters',
-      JSON.stringify(parameters),
-      ...options,
-    ];
-    expect(run(command('status', {}))).toMatchObject({ code: 0, answer: { ok: true, state: 'OPERATIONAL' } });
-    const component = {
-      keyUsage: 'B0',
-      algorithm: 'A1',
-      modeOfUse: 'X',
-      exportability: 'S',
-      custodian: 'ann',
-      number: 1,
-    };
-    const secrets = `${passphraseOf('ann')}\n0011 2233 4455 6677 8899 aabb ccdd eeff\n`;
-    const enter = command('enter-component', component, '--ask-passphrase', '--ask-component');
-    expect(run(enter, secrets).answer).toMatchObject({
-      ok: true,
-      kcv: expect.stringMatching(/^[0-9A-F]{6}$/),
-    });
-    expect(run(enter, secrets.replace('ann', 'amy'))).toMatchObject({
-      code: 1,
-      answer: { code: 'SOFT_HSM_SEAL' },
-    });
-    expect(run(command('no-such', {}))).toMatchObject({ code: 1, answer: { ok: false } });
-
-    const signed = await newOrder('set-hosts', { hosts });
-    const file = join(home.folder, 'order.json');
-    writeFileSync(file, JSON.stringify(signed));
-    const signatures = officers.map(({ name, privateKey }) => {
-      const keyFile = join(home.folder, `${name}.pem`);
-      writeFileSync(keyFile, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
-      return run(['sign-order', '--officer', name, '--key', keyFile, file]).answer;
-    });
-    const parameters = join(home.folder, 'parameters.json');
-    writeFileSync(parameters, JSON.stringify({ signed: { order: signed, signatures } }));
-    expect(run(['manage', '--state', home.state, 'order', '--parameters', `@${parameters}`])).toMatchObject({
+  test('the command line: answers from lines; a refusal has its code and ends it; what was broken off goes on', async () => {
+    expect(openkdhHsm(['status', '--socket', socket])).toMatchObject({
       code: 0,
+      answer: { state: 'OPERATIONAL', ceremony: { given: 0, waitingFor: [] } },
     });
-    expect(run(command('backup', {}, '--save', join(home.folder, 'backup')))).toMatchObject({ code: 0 });
-    expect(existsSync(join(home.folder, 'backup'))).toBe(true);
+    const attributes = [
+      '--key-usage',
+      'B0',
+      '--algorithm',
+      'A1',
+      '--mode-of-use',
+      'X',
+      '--exportability',
+      'S',
+    ];
+    const component = ['component', '--socket', socket, '--custodian', 'ann', '--number', '1', ...attributes];
+    const digits = '0011 2233 4455 6677 8899 aabb ccdd eeff';
+    expect(openkdhHsm(component, [String(passphraseOf('ann')), digits])).toMatchObject({
+      code: 0,
+      answer: { keyBlock: expect.stringMatching(/^S1/), kcv: expect.stringMatching(/^[0-9A-F]{6}$/) },
+    });
+    expect(openkdhHsm(component, ['the passphrase of amy', digits])).toMatchObject({
+      code: 1,
+      answer: { error: { code: 'SOFT_HSM_SEAL' } },
+    });
+    expect(openkdhHsm(component, [String(passphraseOf('ann')), '00'])).toMatchObject({
+      code: 1,
+      answer: { error: { code: 'A5' } },
+    });
+    expect(openkdhHsm(component, [String(passphraseOf('ann')), 'not hex'])).toMatchObject({
+      code: 2,
+      answer: { error: { code: 'CLI_MEMBER_INVALID' } },
+    });
+    expect(openkdhHsm(component)).toMatchObject({
+      code: 2,
+      answer: { error: { code: 'CLI_MEMBER_MISSING' } },
+    });
+
+    // One custodian gives a share and the line goes dead; the other goes on later.
+    expect(openkdhHsm(['lock', '--socket', socket])).toMatchObject({ code: 0, answer: { state: 'LOCKED' } });
+    const ann = ['ann', String(passphraseOf('ann'))];
+    expect(openkdhHsm(['unlock', '--socket', socket], ann)).toMatchObject({
+      code: 2,
+      answer: { error: { code: 'CLI_MEMBER_MISSING' } },
+    });
+    expect(openkdhHsm(['shares', '--socket', socket], ['dan', 'the passphrase of dan'])).toMatchObject({
+      code: 0,
+      answer: { state: 'OPERATIONAL' },
+      said: expect.stringContaining('Share 2 of 2 to unlock the HSM'),
+    });
+    expect(openkdhHsm(['unlock', '--socket', socket])).toMatchObject({
+      code: 1,
+      answer: { error: { code: 'SOFT_HSM_STATE' } },
+    });
+  }, 60_000);
+
+  test('the command line: an order that is not signed by two, a key that others can read, a log that was changed', async () => {
+    const why = ['--purpose', 'test', '--ticket', 'T-9'];
+    expect(openkdhHsm(['change-lmk', '--socket', socket, '--out', 'lmk.order', ...why]).code).toBe(0);
+    const signIt = ['sign', 'lmk.order', '--officer', 'olga', '--key', 'olga.pem'];
+    expect(openkdhHsm(signIt, ['no']).code).toBe(130);
+    expect(openkdhHsm(signIt, ['yes'])).toMatchObject({ code: 0, answer: { signedBy: ['olga'] } });
+    expect(openkdhHsm(signIt, ['yes'])).toMatchObject({ code: 0, answer: { signedBy: ['olga'] } }); // once, not twice
+    expect(openkdhHsm(['order', 'lmk.order', '--socket', socket])).toMatchObject({
+      code: 1,
+      answer: { error: { code: 'SOFT_HSM_ORDER' } },
+    });
+    chmodSync(join(home.folder, 'otto.pem'), 0o640);
+    expect(
+      openkdhHsm(['sign', 'lmk.order', '--officer', 'otto', '--key', 'otto.pem'], ['yes']),
+    ).toMatchObject({
+      code: 2,
+      answer: { error: { code: 'CLI_FILE', message: expect.stringContaining('0600') } },
+    });
+    chmodSync(join(home.folder, 'otto.pem'), 0o600);
+    const again = ['change-lmk', '--socket', socket, '--out', 'lmk.order', ...why];
+    expect(openkdhHsm(again)).toMatchObject({ code: 2, answer: { error: { code: 'CLI_FILE' } } }); // never over another
+
+    const { checkpointKey } = (await manage('status'))['auditLog'] as { checkpointKey: string };
+    const changed = readFileSync(join(home.folder, 'hsm.log'), 'latin1').replace(
+      '"set-hosts"',
+      '"get-hosts"',
+    );
+    writeFileSync(join(home.folder, 'changed.log'), changed, 'latin1');
+    for (const verb of [
+      ['verify-log', 'changed.log'],
+      ['log', '--socket', socket, '--out', 'changed.log'],
+    ]) {
+      expect(openkdhHsm([...verb, '--checkpoint-key', checkpointKey])).toMatchObject({
+        code: 1,
+        answer: { error: { code: 'HSM_LOG_BROKEN' } },
+      });
+    }
   }, 60_000);
 
   test('erasing: connections end, the LMK is gone, a restart does not bring it back', async () => {
     const host = await WireClient.unix(home.socket);
-    expect(await manage('zeroise', { confirm: 'erase' })).toMatchObject({ state: 'TAMPERED' });
+    expect(openkdhHsm(['zeroise', '--socket', socket, '--confirm', 'erase'])).toMatchObject({
+      answer: { state: 'TAMPERED' },
+    });
     await expect(host.call('HEADNC')).rejects.toThrow('closed the connection');
     expect(existsSync(join(home.state, 'lmk.sealed'))).toBe(false);
     expect(await hsm.stop()).toBe(0);

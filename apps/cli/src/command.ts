@@ -26,6 +26,8 @@ export interface Command {
   readonly members: Members;
   /** The member that the command line takes without its name. */
   readonly positional: string | undefined;
+  /** Whether it asks questions, whose answers may come from standard input; it takes no JSON lines from there. */
+  readonly interactive: boolean;
   /** Answers a request, or says why not. Throws faults only. */
   run(request: Request): Promise<Outcome>;
 }
@@ -35,6 +37,7 @@ export interface CommandDefinition<Table extends Members, Answer extends object>
   summary: string;
   members: Table;
   positional?: keyof Table & string;
+  interactive?: boolean;
   run(values: ValuesOf<Table>): Answer | Promise<Answer>;
   /** Default: the members of the answer, a line each. */
   text?(answer: Answer, values: ValuesOf<Table>): string;
@@ -48,7 +51,7 @@ export interface CommandDefinition<Table extends Members, Answer extends object>
 export function defineCommand<Table extends Members, Answer extends object>(
   definition: CommandDefinition<Table, Answer>,
 ): Command {
-  const { name, summary, members, positional } = definition;
+  const { name, summary, members, positional, interactive = false } = definition;
   const run = async (request: Request): Promise<Outcome> => {
     const read: Record<string, unknown> = {};
     const values = read as ValuesOf<Table>; // once all of them are read
@@ -73,7 +76,7 @@ export function defineCommand<Table extends Members, Answer extends object>(
       wipeSecrets(members, read);
     }
   };
-  return { name, summary, members, positional, run };
+  return { name, summary, members, positional, interactive, run };
 }
 
 function readMembers(members: Members, request: Request, values: Record<string, unknown>): void {

@@ -6,6 +6,13 @@ import { ik } from './dukpt/ik.ts';
 import { key } from './dukpt/key.ts';
 import { next } from './dukpt/next.ts';
 import { state } from './dukpt/state.ts';
+import { fetchLog, verifyLog } from './hsm/audit-log.ts';
+import { backup } from './hsm/backup.ts';
+import { component } from './hsm/component.ts';
+import { init, lock, shares, unlock, zeroise } from './hsm/custody.ts';
+import { drafts } from './hsm/drafts.ts';
+import { order, sign } from './hsm/order.ts';
+import { selfTest, status } from './hsm/status.ts';
 import { kcv } from './kcv.ts';
 import { check } from './keyblock/check.ts';
 import { decode } from './keyblock/decode.ts';
@@ -32,6 +39,20 @@ export const commands: readonly Command[] = [
   verify,
   open,
   kcv,
+  status,
+  init,
+  unlock,
+  lock,
+  shares,
+  component,
+  ...drafts,
+  sign,
+  order,
+  backup,
+  fetchLog,
+  verifyLog,
+  selfTest,
+  zeroise,
   exportLog,
   verifyBundle,
   verifyReceiptFile,

@@ -1,5 +1,6 @@
 import { BlockCipherError } from '@openkdh/block-ciphers';
 import { DukptError } from '@openkdh/dukpt';
+import { HsmManagementError } from '@openkdh/hsm-management';
 import { Tr31Error } from '@openkdh/tr31';
 import { Tr34Error } from '@openkdh/tr34';
 import { TransparencyLogError, type TransparencyLogErrorCode } from '@openkdh/transparency-log';
@@ -9,6 +10,7 @@ export type CliErrorCode =
   | 'CLI_USAGE'
   | 'CLI_FILE'
   | 'CLI_SERVER'
+  | 'CLI_HSM'
   | 'CLI_MEMBER_MISSING'
   | 'CLI_MEMBER_UNKNOWN'
   | 'CLI_MEMBER_INVALID'
@@ -24,6 +26,17 @@ export class CliError extends Error {
   readonly code: CliErrorCode;
 
   constructor(code: CliErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A refusal of the HSM, with its own code: `SOFT_HSM_…`, or the answer code of a host command. */
+export class HsmRefusal extends Error {
+  override readonly name = 'HsmRefusal';
+  readonly code: string;
+
+  constructor(code: string, message: string) {
     super(message);
     this.code = code;
   }
@@ -72,7 +85,16 @@ export interface Refusal {
 
 /** `error` as code and message if it is a refusal: ours, a library's or the file system's; undefined for a fault. */
 export function refusalOf(error: unknown): Refusal | undefined {
-  const refusals = [CliError, Tr31Error, DukptError, Tr34Error, BlockCipherError, TransparencyLogError];
+  const refusals = [
+    CliError,
+    HsmRefusal,
+    HsmManagementError,
+    Tr31Error,
+    DukptError,
+    Tr34Error,
+    BlockCipherError,
+    TransparencyLogError,
+  ];
   for (const kind of refusals) {
     if (error instanceof kind) return { code: error.code, message: error.message };
   }

@@ -5,6 +5,7 @@ import { commands } from './commands.ts';
 import { type ExitCode, exitCodeOf, exitCodes, refusalOf } from './errors.ts';
 import { answerLines } from './json-lines.ts';
 import { askForMissing, gatherRequest, missingMembers, wipeRequest } from './request.ts';
+import { printable } from './text/printable.ts';
 import { refusalLine } from './text/refusal.ts';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -35,7 +36,7 @@ async function run({ command, json, given }: Run): Promise<ExitCode> {
     warn: (warning) => process.stderr.write(`${warning}\n`),
   });
   try {
-    if (json && missingMembers(command, request).length > 0) {
+    if (json && !command.interactive && missingMembers(command, request).length > 0) {
       for await (const answers of answerLines(command, request, process.stdin)) await write(answers);
       return exitCodes.done;
     }
@@ -52,11 +53,6 @@ async function run({ command, json, given }: Run): Promise<ExitCode> {
 
 async function write(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-}
-
-/** What was read may hold control characters, which would move a terminal's cursor or worse. */
-function printable(text: string): string {
-  return text.replace(/[^\P{C}\n]/gu, '?');
 }
 
 function version(): string {

@@ -4,21 +4,21 @@ import { CliError } from './errors.ts';
 
 /** A terminal to ask at. */
 export interface Terminal {
-  /** Bytes as they are typed. */
-  readonly input: AsyncIterable<Uint8Array>;
+  /** Bytes as they are typed; one iterator for all questions. */
+  readonly input: AsyncIterator<Uint8Array>;
   readonly write: (text: string) => void;
   /** Without echo and line editing, so that also Ctrl-C arrives as a byte. */
   readonly setRaw: (raw: boolean) => void;
   readonly close: () => void;
 }
 
-/** The terminal of this process, whatever standard input is. Throws CLI_MEMBER_MISSING where there is none. */
-export function openTerminal(secret: string): Terminal {
+/** The terminal of this process, whatever standard input is. Throws CLI_MEMBER_MISSING where there is none: `what` is. */
+export function openTerminal(what: string): Terminal {
   try {
     const input = new ReadStream(openSync('/dev/tty', 'r'));
     const output = new WriteStream(openSync('/dev/tty', 'w'));
     return {
-      input,
+      input: input[Symbol.asyncIterator](),
       write: (text) => output.write(text),
       setRaw: (raw) => input.setRawMode(raw),
       close: () => {
@@ -27,10 +27,7 @@ export function openTerminal(secret: string): Terminal {
       },
     };
   } catch {
-    throw new CliError(
-      'CLI_MEMBER_MISSING',
-      `${secret} is missing, and there is no terminal to ask for it at`,
-    );
+    throw new CliError('CLI_MEMBER_MISSING', `${what} is missing, and there is no terminal to ask for it at`);
   }
 }
 
@@ -50,12 +47,26 @@ const keys = {
  * on Ctrl-C, and on the end of the input.
  */
 export async function askHidden(question: string, terminal: Terminal): Promise<Uint8Array> {
+  terminal.setRaw(true);
+  try {
+    return await readLine(question, terminal);
+  } finally {
+    terminal.setRaw(false);
+    terminal.write('\n');
+  }
+}
+
+/** Asks for one line, which the terminal shows as it is typed. Throws as `askHidden` does. */
+export async function askShown(question: string, terminal: Terminal): Promise<string> {
+  return Buffer.from(await readLine(question, terminal))
+    .toString('utf8')
+    .trim();
+}
+
+async function readLine(question: string, { input, write }: Terminal): Promise<Uint8Array> {
   const line = new Uint8Array(mostBytes);
   let length = 0;
-  // Not by for-await: leaving it would close the input before its mode is set back.
-  const input = terminal.input[Symbol.asyncIterator]();
-  terminal.setRaw(true);
-  terminal.write(`${question}: `);
+  write(`${question}: `);
   try {
     for (;;) {
       const { value: typed, done } = await input.next();
@@ -74,9 +85,6 @@ export async function askHidden(question: string, terminal: Terminal): Promise<U
     }
   } finally {
     line.fill(0);
-    terminal.setRaw(false);
-    terminal.write('\n');
-    terminal.close();
   }
 }
 

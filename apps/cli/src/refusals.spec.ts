@@ -35,7 +35,7 @@ describe.each(commands)('$name', ({ members, run }) => {
         const said = words();
         if (!refusal) return;
         expect(refusal).toEqual({
-          code: expect.stringMatching(/^(CLI|TR31|DUKPT|TR34|TLOG|BLOCK_CIPHER)_/),
+          code: expect.stringMatching(/^(CLI|HSM|TR31|DUKPT|TR34|TLOG|BLOCK_CIPHER)_/),
           message: expect.not.stringContaining(secret.slice(0, 12)),
         });
         // The key block itself may be shown under the findings; it is no secret.

@@ -32,7 +32,12 @@ export async function readSecret(source: string, option: string, of: Surrounding
 
 /** Asks at the terminal, hidden. */
 export async function askForSecret(option: string): Promise<Uint8Array> {
-  return trimmed(await askHidden(`${option} (hex, hidden)`, openTerminal(option)));
+  const terminal = openTerminal(option);
+  try {
+    return trimmed(await askHidden(`${option} (hex, hidden)`, terminal));
+  } finally {
+    terminal.close();
+  }
 }
 
 function trimmed(text: Uint8Array): Uint8Array {

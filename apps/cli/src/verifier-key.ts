@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parseVerifierKey, type VerifierKey } from '@openkdh/transparency-log';
-import { onFile } from './audit/files.ts';
+import { onFile } from './files.ts';
 
 /** A verifier key that a member gives: the text itself, which has a `+`, or the file that has it. @throws CLI_FILE, TLOG_MALFORMED */
 export async function readVerifierKey(given: string, member: string): Promise<VerifierKey> {

@@ -1,11 +1,7 @@
-import { createReadStream } from 'node:fs';
 import inspector from 'node:inspector';
-import { createInterface } from 'node:readline';
-import { HsmManagementError, verifyAuditLog } from '@openkdh/hsm-management';
 import { SoftHsmError } from './errors.ts';
 import { jsonLog } from './log.ts';
-import { managementUsage, runManagement, signOrder } from './management/cli.ts';
-import { parseServeOptions, parseVerifyLogOptions, usage } from './options.ts';
+import { parseServeOptions, usage } from './options.ts';
 import { becomeUser } from './privileges.ts';
 import { serve } from './serve.ts';
 
@@ -15,21 +11,12 @@ async function main([command, ...args]: string[]): Promise<void> {
   switch (command) {
     case 'serve':
       return runServer(args);
-    case 'verify-log':
-      return verifyLog(args);
-    case 'manage':
-      return runManagement(args);
-    case 'sign-order':
-      return signOrder(args);
     case 'help':
     case '--help':
-      console.log(`${usage}\n\n${managementUsage}`);
+      console.log(usage);
       return;
     default:
-      throw new SoftHsmError(
-        'SOFT_HSM_USAGE',
-        `expected serve, manage, sign-order, verify-log or help, got ${command ?? 'nothing'}`,
-      );
+      throw new SoftHsmError('SOFT_HSM_USAGE', `expected serve or help, got ${command ?? 'nothing'}`);
   }
 }
 
@@ -63,21 +50,6 @@ function refuseDebugger(): void {
   const flags = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
   if (inspector.url() !== undefined || loadsCode.test(flags)) {
     throw new SoftHsmError('SOFT_HSM_USAGE', 'the HSM does not run under a debugger or with preloaded code');
-  }
-}
-
-/** Exit code 0 and the head of the log, or 1 and the first record that is wrong. */
-async function verifyLog(args: string[]): Promise<void> {
-  const { logFile, checkpointKey } = parseVerifyLogOptions(args);
-  try {
-    console.log(
-      JSON.stringify(
-        await verifyAuditLog(createInterface({ input: createReadStream(logFile, 'latin1') }), checkpointKey),
-      ),
-    );
-  } catch (error) {
-    if (!(error instanceof HsmManagementError)) throw error;
-    throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { SoftHsmError } from './errors.ts';
-import { parseServeOptions, parseVerifyLogOptions } from './options.ts';
+import { parseServeOptions } from './options.ts';
 
 const live = ['--state', 's', '--socket', 'h.sock', '--passphrase-file', 'p'];
 const tls = ['--tls-port', '0', '--tls-cert', 'c', '--tls-key', 'k', '--tls-ca', 'a'];
@@ -77,12 +77,4 @@ describe('serve', () => {
   ])('refuses %s', (_, args, reason) => {
     expect(refusalOf(() => parseServeOptions(args))).toMatch(reason);
   });
-});
-
-test('verify-log', () => {
-  expect(parseVerifyLogOptions(['--log', 'l', '--checkpoint-key', 'ab'])).toEqual({
-    logFile: 'l',
-    checkpointKey: 'AB',
-  });
-  expect(refusalOf(() => parseVerifyLogOptions(['--log', 'l']))).toMatch(/--checkpoint-key is needed/);
 });

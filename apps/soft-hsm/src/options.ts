@@ -4,7 +4,6 @@ import type { LogLevel } from './log.ts';
 import type { User } from './privileges.ts';
 
 export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphrase-file FILE | --dual-control | --test-lmk) [options]
-       soft-hsm verify-log --log FILE --checkpoint-key HEX
 
   --state DIR               folder of this HSM, mode 0700; made if missing
   --socket PATH             unix socket for hosts, in a folder of mode 0700
@@ -54,11 +53,6 @@ export interface ServeOptions {
 /** What can be made to fail on request, never with a live LMK. */
 const faults = ['self-test', 'noise-stuck', 'log-full'] as const;
 export type Fault = (typeof faults)[number];
-
-export interface VerifyLogOptions {
-  logFile: string;
-  checkpointKey: string;
-}
 
 /** Throws SOFT_HSM_USAGE with one sentence. */
 export function parseServeOptions(args: string[]): ServeOptions {
@@ -116,14 +110,6 @@ export function parseServeOptions(args: string[]): ServeOptions {
     user: values.user === undefined ? undefined : readUser(values.user),
     logLevel: logLevel as LogLevel,
     faults: readFaults(values['inject-fault'], values['test-lmk']),
-  };
-}
-
-export function parseVerifyLogOptions(args: string[]): VerifyLogOptions {
-  const values = parse(args, { log: { type: 'string' }, 'checkpoint-key': { type: 'string' } });
-  return {
-    logFile: required(values.log, '--log'),
-    checkpointKey: required(values['checkpoint-key'], '--checkpoint-key').toUpperCase(),
   };
 }
 

@@ -9,7 +9,7 @@ import {
   TransparencyLogError,
   tilePath,
 } from '@openkdh/transparency-log';
-import { onFile } from './files.ts';
+import { onFile } from '../files.ts';
 
 /** A folder that an auditor can verify with no network: docs/audit-log.md, "Bundle". */
 

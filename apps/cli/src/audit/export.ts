@@ -13,10 +13,10 @@ import {
   tilesOfGrowth,
 } from '@openkdh/transparency-log';
 import { defineCommand } from '../command.ts';
+import { onFile } from '../files.ts';
 import { flag, optional, text, time } from '../members.ts';
 import { bundleFiles, entriesPath, entryPaths, formatManifest, writeBundleFile } from './bundle.ts';
 import { type Entry, parseEntry } from './entry.ts';
-import { onFile } from './files.ts';
 import { type LogApi, openLogApi } from './log-api.ts';
 
 /** Which entries a part has; what is left out matches everything. */

@@ -8,9 +8,9 @@ import {
   verifyInclusion,
 } from '@openkdh/transparency-log';
 import { defineCommand } from '../command.ts';
+import { onFile } from '../files.ts';
 import { optional, text } from '../members.ts';
 import { readVerifierKey } from '../verifier-key.ts';
-import { onFile } from './files.ts';
 import { trustIn } from './verify.ts';
 
 interface VerifiedReceipt {

@@ -19,6 +19,7 @@ import {
 } from '@openkdh/transparency-log';
 import { defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { onFile } from '../files.ts';
 import { count, optional, text, texts } from '../members.ts';
 import { readVerifierKey } from '../verifier-key.ts';
 import { type AttemptCounts, AttemptRules } from './attempt-rules.ts';
@@ -33,7 +34,6 @@ import {
   readBundleText,
 } from './bundle.ts';
 import { parseEntry } from './entry.ts';
-import { onFile } from './files.ts';
 
 /** More people than any policy asks for. */
 const mostApprovals = 9;

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { onFile } from '../audit/files.ts';
 import { defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { onFile } from '../files.ts';
 import { optional, text, texts } from '../members.ts';
 import { readVerifierKey } from '../verifier-key.ts';
 import { listen } from './server.ts';

@@ -21,11 +21,17 @@ describe('initialisation', () => {
     expect(await hsm.call('NC')).toBe('ND13');
     const officers = hsm.officers.map(({ name, publicKey }) => ({ name, publicKey }));
     const { line } = await hsm.manage('initialise', { officers, custodians: ['ann', 'bob'], threshold: 2 });
-    expect(line).toEqual({ state: 'UNINITIALISED', given: 0, waitingFor: ['ann', 'bob'] });
+    expect(line).toEqual({
+      ...{ state: 'UNINITIALISED', given: 0, needed: 0, taken: 0 },
+      waitingFor: ['ann', 'bob'],
+    });
     await hsm.manage('take-share', { custodian: 'bob' }, passphraseOf('bob'));
     expect(hsm.machine.state).toBe('UNINITIALISED');
     const done = await hsm.manage('take-share', { custodian: 'ann' }, passphraseOf('ann'));
-    expect(done.line).toEqual({ state: 'OPERATIONAL', given: 0, waitingFor: [] });
+    expect(done.line).toEqual({
+      ...{ state: 'OPERATIONAL', given: 0, needed: 0, taken: 0 },
+      waitingFor: [],
+    });
     expect(eventsOf(hsm)).toEqual(['boot', 'initialise']);
   });
 
@@ -92,7 +98,9 @@ describe('unlocking', () => {
       await hsm.restart();
       expect(hsm.machine.state).toBe('LOCKED');
       expect(await hsm.call(`BUFFF${key}`)).toBe('BV13');
-      expect(await hsm.give(quorum[0])).toMatchObject({ state: 'LOCKED', given: 1 });
+      expect(await hsm.give(quorum[0])).toMatchObject({
+        ...{ state: 'LOCKED', asked: 'unlock', given: 1, needed: 2 },
+      });
       expect(await hsm.give(quorum[1])).toMatchObject({ state: 'OPERATIONAL' });
       expect((await hsm.call(`BUFFF${key}`)).slice(0, 4)).toBe('BV00');
     }

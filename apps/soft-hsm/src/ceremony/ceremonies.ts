@@ -1,23 +1,15 @@
 import { wipe } from '@openkdh/block-ciphers';
-import type { Officer } from '@openkdh/hsm-management';
+import type { DrillResult, Officer, Progress } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { requireNewFolder } from '../lmk/open-lmk.ts';
 import { sealingKeyFromPassphrase } from '../lmk/sealed-lmk.ts';
-import { type HsmState, tamperCauses } from '../machine.ts';
+import { tamperCauses } from '../machine.ts';
 import type { Vault } from '../vault.ts';
 import { Attempts } from './attempts.ts';
 import type { Backup } from './backup.ts';
 import { requireSeparateRoles } from './dual-control.ts';
 import { openShare, type SealedShare, type Stretch } from './sealed-share.ts';
-import {
-  beginHsm,
-  changeLmk,
-  type DrillResult,
-  reassign,
-  reseal,
-  restoreBackup,
-  unlockHsm,
-} from './sealing-key.ts';
+import { beginHsm, changeLmk, reassign, reseal, restoreBackup, unlockHsm } from './sealing-key.ts';
 import type { Share } from './shamir.ts';
 import { Distribution, Quorum } from './shares.ts';
 
@@ -31,17 +23,6 @@ export type Purpose =
   | { act: 'reshare'; custodians: string[]; threshold: number }
   /** Of one share only, which its holder gives up for another custodian. */
   | { act: 'reassign-share'; x: number; custodian: string };
-
-/** How far a ceremony is, for the one who leads it. */
-export interface Progress {
-  state: HsmState;
-  /** Shares given so far. */
-  given: number;
-  /** Custodians who still have a share to take. */
-  waitingFor: string[];
-  /** What a drill has shown. */
-  drill?: DrillResult;
-}
 
 /** What custodians do together: take shares of the sealing key, and give them when the HSM needs it. */
 export class Ceremonies {
@@ -80,28 +61,27 @@ export class Ceremonies {
       this.#distribution = undefined;
       await distribution.complete(distribution.shares.sealed);
     }
-    return this.#progress();
+    return this.progress;
   }
 
   /** Asks the custodians for the sealing key. */
   ask(purpose: Purpose): Progress {
     this.#quorum.wipe();
     this.#purpose = purpose;
-    return this.#progress();
+    return this.progress;
   }
 
   /** A custodian opens one of their shares. With enough of them, what they are given for is done. */
   async giveShare(custodian: string, passphrase: Uint8Array): Promise<Progress> {
-    const purpose =
-      this.#purpose ?? (this.#vault.machine.state === 'LOCKED' ? ({ act: 'unlock' } as const) : undefined);
+    const purpose = this.#asked;
     if (purpose === undefined) throw new SoftHsmError('SOFT_HSM_STATE', 'no shares are asked for');
     const share = await this.#openShare(custodian, passphrase, sharesFor(purpose, this.#vault));
     if (purpose.act === 'reassign-share') return this.#handOver(share, purpose.custodian);
     const sealingKey = this.#quorum.give(share);
-    if (sealingKey === undefined) return this.#progress();
+    if (sealingKey === undefined) return this.progress;
     this.#purpose = undefined;
     const drill = await this.#use(sealingKey, purpose);
-    return { ...this.#progress(), ...(drill && { drill }) };
+    return { ...this.progress, ...(drill && { drill }) };
   }
 
   /** Refuses somebody who does not open a share of their own with SOFT_HSM_SEAL. */
@@ -154,7 +134,7 @@ export class Ceremonies {
     const shares = Distribution.split(sealingKey, custodians, threshold, random);
     return (complete: (taken: SealedShare[], sealingKey: Buffer) => Promise<void>): Progress => {
       this.#distribution = { shares, complete: (taken) => complete(taken, sealingKey) };
-      return this.#progress();
+      return this.progress;
     };
   }
 
@@ -163,7 +143,7 @@ export class Ceremonies {
     this.#purpose = undefined;
     const shares = Distribution.of(share, custodian, this.#vault.machine.random);
     this.#distribution = { shares, complete: ([taken]) => reassign(this.#vault, taken!) };
-    return this.#progress();
+    return this.progress;
   }
 
   async #use(
@@ -188,13 +168,29 @@ export class Ceremonies {
     }
   }
 
-  #progress(): Progress {
+  /** For the one who leads the ceremony. */
+  get progress(): Progress {
+    const purpose = this.#asked;
+    const { waitingFor = [], sealed = [] } = this.#distribution?.shares ?? {};
     return {
       state: this.#vault.machine.state,
+      ...(purpose && { asked: purpose.act }),
       given: this.#quorum.given,
-      waitingFor: this.#distribution?.shares.waitingFor ?? [],
+      needed: purpose ? sharesNeeded(purpose, this.#vault) : 0,
+      taken: sealed.length,
+      waitingFor,
     };
   }
+
+  /** A locked HSM asks to be unlocked, if for nothing else. */
+  get #asked(): Purpose | undefined {
+    return this.#purpose ?? (this.#vault.machine.state === 'LOCKED' ? { act: 'unlock' } : undefined);
+  }
+}
+
+/** How many shares must be given. */
+function sharesNeeded(purpose: Purpose, vault: Vault): number {
+  return purpose.act === 'reassign-share' ? 1 : (sharesFor(purpose, vault)[0]?.threshold ?? 0);
 }
 
 /** The shares of the sealing key that is in force: the one that the LMK in question is sealed with. */

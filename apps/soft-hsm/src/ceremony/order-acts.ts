@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Order } from '@openkdh/hsm-management';
+import type { Order, Progress } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { parseHostList } from '../hosts/host-list.ts';
 import { parseAuthorities } from '../tr34/authorities.ts';
 import type { Vault } from '../vault.ts';
 import { parseBackup } from './backup.ts';
-import type { Ceremonies, Progress } from './ceremonies.ts';
+import type { Ceremonies } from './ceremonies.ts';
 import { requireSeparateRoles } from './dual-control.ts';
 import { readOfficers, verifyOrder } from './orders.ts';
 import { record } from './sealing-key.ts';

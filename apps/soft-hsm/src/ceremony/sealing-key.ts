@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { wipe } from '@openkdh/block-ciphers';
-import type { Officer } from '@openkdh/hsm-management';
+import type { DrillResult, Officer } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { checkValueHex, keyAlgorithms } from '../keys/algorithms.ts';
 import { openKeyBlock } from '../lmk/key-block.ts';
@@ -139,12 +139,6 @@ export async function reassign(vault: Vault, taken: SealedShare): Promise<void> 
     shareHistory: [...shareHistory, ...assignments([taken], machine.now())],
   });
   await record(vault, 'reassign-share', [taken.custodian], `share ${taken.x}`);
-}
-
-/** What a drill has shown: the backup opens, and its LMK is the one that it should be. */
-export interface DrillResult {
-  lmkCheckValue: string;
-  operations: number;
 }
 
 /**

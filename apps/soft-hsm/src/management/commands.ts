@@ -52,7 +52,7 @@ const mostLogBytes = 60_000;
 /** By name; what each needs is said beside it. */
 export const managementCommands: Readonly<Record<string, ManagementCommand>> = {
   /** What this HSM is and how it is. */
-  status({ vault: { machine, checkpointKey, configurationFile } }) {
+  status({ vault: { machine, checkpointKey, configurationFile }, ceremonies }) {
     const { state, lmks, auditTrail, dualControl, tampering } = machine;
     const configuration = configurationFile?.configuration;
     return {
@@ -77,6 +77,7 @@ export const managementCommands: Readonly<Record<string, ManagementCommand>> = {
           threshold,
         })),
         grants: dualControl?.grants.active,
+        ceremony: ceremonies.progress,
       },
     };
   },

@@ -1,4 +1,4 @@
-import { CliError } from '../errors.ts';
+import { CliError } from './errors.ts';
 
 /**
  * Waits for a call of node:fs about the path that a member gives. @throws CLI_FILE: names the member and the reason
