@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import type { Incident } from '../../apps/kdh-server/src/incidents/incidents.schemas.ts';
 import type { Bdk } from '../../apps/kdh-server/src/keys/bdks.schemas.ts';
 import type { Load } from '../../apps/kdh-server/src/loads/loads.schemas.ts';
 import { acknowledgedLoads, readHistory } from '../support/history.ts';
@@ -108,6 +109,101 @@ describe('a fleet whose BDK may give two keys', () => {
     expect((await stateOf(load)).reasonCode).toBe('BDK_SEGMENT');
     expect([(await bdk(plenty)).nextDevice, (await bdk(other)).nextDevice]).toEqual([before, 1]);
     await rows('update terminal set profile_id = $2 where id = $1', [terminal!.id, profileId]);
+  });
+
+  describe('incidents', () => {
+    let incidents: Incident[];
+    const listOpen = () => stack.api.get<Incident[]>('/incidents?state=OPEN');
+    const decide = ({ id }: Incident, decision: string) =>
+      stack.api.post<Incident>(`/incidents/${id}/decide`, { decision, reason: 'looked into it' });
+    const eventsOf = async ({ id }: Incident) =>
+      (
+        await rows<{ type: string }>(
+          `select type from audit_event where body ->> 'incident' = $1 order by id`,
+          [id],
+        )
+      ).map(({ type }) => type);
+
+    beforeAll(async () => {
+      // As if each terminal held another key than was confirmed.
+      await rows(`update attempt_key set kcv_expected = reverse(kcv_expected) where ksn is not null`);
+      await rows('update terminal set inventory_digest = null');
+      await stack.restart('terminal-sim');
+      await stack.until('incidents are open', async () => (await listOpen()).length === TERMINALS);
+      await rows(`update attempt_key set kcv_expected = reverse(kcv_expected) where ksn is not null`);
+      incidents = await listOpen();
+    }, 60_000);
+
+    test('each says what was found, and of which terminal', async () => {
+      expect(incidents.map(({ serial }) => serial).sort()).toEqual([
+        'SIM-000001',
+        'SIM-000002',
+        'SIM-000003',
+      ]);
+      for (const incident of incidents) {
+        expect(incident).toMatchObject({
+          kind: 'INVENTORY_MISMATCH',
+          owner: null,
+          decision: null,
+          closedAt: null,
+        });
+        expect(incident.detail).toEqual({
+          differences: [
+            { slot: 'S0', kind: 'OTHER_KEY' },
+            { slot: 'S1', kind: 'OTHER_KEY' },
+          ],
+        });
+        expect(await stack.api.get(`/incidents/${incident.id}`)).toEqual(incident);
+      }
+      const [second] = await stack.api.get<Incident[]>(`/incidents?after=${incidents[0]!.id}&limit=1`);
+      expect(second).toEqual(incidents[1]);
+      expect(await stack.api.get(`/incidents?terminal=${incidents[2]!.terminalId}`)).toEqual([incidents[2]]);
+    });
+
+    test('LOAD_AGAIN: taken, refused while the terminal is suspended, then decided and loaded; once', async () => {
+      const incident = incidents[0]!;
+      expect(await stack.api.post(`/incidents/${incident.id}/take`, {})).toMatchObject({ owner: 'operator' });
+      await stack.api.post(`/terminals/${incident.terminalId}/suspend`, { reason: 'until it is clear' });
+      await expect(decide(incident, 'LOAD_AGAIN')).rejects.toThrow('is SUSPENDED');
+      expect(await stack.api.get(`/incidents/${incident.id}`)).toMatchObject({
+        decision: null,
+        loadId: null,
+      });
+      await stack.api.post(`/terminals/${incident.terminalId}/resume`, { reason: 'it is clear' });
+
+      const decided = await decide(incident, 'LOAD_AGAIN');
+      expect(decided).toMatchObject({
+        decision: 'LOAD_AGAIN',
+        decidedBy: 'operator',
+        reason: 'looked into it',
+        closedAt: expect.any(String),
+      });
+      await expect(decide(incident, 'FALSE_ALARM')).rejects.toThrow('it was decided: LOAD_AGAIN');
+      expect(await eventsOf(incident)).toEqual(['incident.opened', 'incident.taken', 'incident.decided']);
+      await stack.restart('terminal-sim'); // one that was suspended stays off until it is switched on
+      await stack.until(
+        'the new load is confirmed',
+        async () => (await stateOf({ id: decided.loadId! } as Load)).state === 'CONFIRMED',
+      );
+    });
+
+    test('REVOKE_TERMINAL revokes it; FALSE_ALARM changes nothing; no incident is left', async () => {
+      const [, stolen, fine] = incidents as [Incident, Incident, Incident];
+      await decide(stolen, 'REVOKE_TERMINAL');
+      await decide(fine, 'FALSE_ALARM');
+      const states = await rows<{ id: string; state: string; reason: string | null }>(
+        'select id, state, state_reason as reason from terminal where id = any($1::uuid[])',
+        [[stolen.terminalId, fine.terminalId]],
+      );
+      expect(new Map(states.map(({ id, state, reason }) => [id, [state, reason]]))).toEqual(
+        new Map([
+          [stolen.terminalId, ['REVOKED', 'looked into it']],
+          [fine.terminalId, ['ACTIVE', null]],
+        ]),
+      );
+      expect(await listOpen()).toEqual([]);
+      expect(await stack.api.get('/status')).toMatchObject({ incidents: { open: 0 } });
+    });
   });
 
   test('the history keeps every rule', async () => {

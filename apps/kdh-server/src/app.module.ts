@@ -8,6 +8,7 @@ import { DatabaseModule } from './database/database.module.ts';
 import { HealthModule } from './health/health.module.ts';
 import { HsmModule } from './hsm/hsm.module.ts';
 import { ProblemFilter } from './http/problem.ts';
+import { IncidentsModule } from './incidents/incidents.module.ts';
 import { HighWaterModule } from './keys/high-water.module.ts';
 import { KeysModule } from './keys/keys.module.ts';
 import { DerivationModule } from './loads/derivation.module.ts';
@@ -22,7 +23,15 @@ import { TerminalsModule } from './terminals/terminals.module.ts';
 
 /** What a role adds to what every node has. A node with several roles, or all, is the sum of them. */
 const modulesOf: Record<Role, Type[]> = {
-  api: [OperatorsApiModule, KeysModule, ProfilesModule, TerminalsModule, LoadsModule, AuditModule],
+  api: [
+    OperatorsApiModule,
+    KeysModule,
+    ProfilesModule,
+    TerminalsModule,
+    LoadsModule,
+    IncidentsModule,
+    AuditModule,
+  ],
   gateway: [SessionsModule],
   worker: [DerivationModule],
   sealer: [SealerModule],

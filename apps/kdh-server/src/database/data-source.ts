@@ -3,6 +3,7 @@ import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { TransparencyLog1764100000000 } from './migrations/1764100000000-transparency-log.ts';
 import { NodeLease1764200000000 } from './migrations/1764200000000-node-lease.ts';
 import { BdkPolicy1764400000000 } from './migrations/1764400000000-bdk-policy.ts';
+import { IncidentDecisions1764410000000 } from './migrations/1764410000000-incident-decisions.ts';
 import { AuditorSearches1764600000000 } from './migrations/1764600000000-auditor-searches.ts';
 import { OperatorNames1764610000000 } from './migrations/1764610000000-operator-names.ts';
 import { RecordLookups1764620000000 } from './migrations/1764620000000-record-lookups.ts';
@@ -13,6 +14,7 @@ export const migrations = [
   TransparencyLog1764100000000,
   NodeLease1764200000000,
   BdkPolicy1764400000000,
+  IncidentDecisions1764410000000,
   AuditorSearches1764600000000,
   OperatorNames1764610000000,
   RecordLookups1764620000000,

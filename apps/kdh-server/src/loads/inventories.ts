@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type InventorySlot, inventoryDigest } from '@openkdh/terminal-protocol';
-import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { Database, type Sql } from '../database/database.ts';
+import { openIncidents } from '../incidents/incident.ts';
 import { type ConfirmedKey, compareInventory } from './inventory.ts';
 
 /** What terminals say that they hold: kept, and compared with what was confirmed. A difference opens an incident. */
@@ -24,25 +24,13 @@ export class Inventories {
       if (changed.length === 0) return [];
       const found = compareInventory(await readConfirmed(sql, terminalId), slots);
       const actor = `terminal:${serial}`;
-      if (found.length > 0) {
-        await sql.query(
-          `insert into incident (id, kind, terminal_id, detail) values ($1, 'INVENTORY_MISMATCH', $2, $3)`,
-          [uuidv7(), terminalId, JSON.stringify({ differences: found })],
-        );
-      }
       await appendAuditEvents(sql, [
         { type: 'terminal.inventory', actor, terminalId, body: { digest, differences: found } },
-        ...(found.length > 0
-          ? [
-              {
-                type: 'incident.opened',
-                actor,
-                terminalId,
-                body: { kind: 'INVENTORY_MISMATCH', differences: found },
-              },
-            ]
-          : []),
       ]);
+      if (found.length > 0) {
+        const detail = { differences: found };
+        await openIncidents(sql, [{ kind: 'INVENTORY_MISMATCH', terminalId, actor, detail }]);
+      }
       return found;
     });
     if (differences.length > 0) this.logger.warn({ event: 'inventory.differs', serial, differences });

@@ -1,11 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { LoadAck, LoadResult } from '@openkdh/terminal-protocol';
-import { v7 as uuidv7 } from 'uuid';
-import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { GroupCommit } from '../database/group-commit.ts';
 import { failpoint } from '../failpoints.ts';
+import { type IncidentKind, type NewIncident, openIncidents } from '../incidents/incident.ts';
 import type { LiveSession } from '../sessions/session-registry.ts';
 import { after, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -84,7 +83,7 @@ export class ResultsService {
         verdict,
         moved: row !== undefined && moved.has(row.id),
       }));
-      await openIncidents(sql, settled);
+      await openIncidents(sql, incidentsOf(settled));
       await this.takeKbpksIntoUse(
         sql,
         settled.filter(({ row, moved, verdict }) => moved && verdict.kind === 'match' && bringsKbpk(row)),
@@ -160,34 +159,27 @@ function bringsKbpk(row: AttemptRow | undefined): boolean {
   return row?.keys.some(({ ksn }) => ksn === null) ?? false;
 }
 
-const incidentKinds: Partial<Record<Verdict['kind'], string>> = {
+const incidentKinds: Partial<Record<Verdict['kind'], IncidentKind>> = {
   differ: 'RESULT_MISMATCH',
   contradiction: 'RESULT_CONTRADICTION',
   late: 'LATE_RESULT',
 };
 
-async function openIncidents(sql: Sql, settled: Settled[]): Promise<void> {
-  for (const { session, result, verdict, row } of settled) {
+function incidentsOf(settled: Settled[]): NewIncident[] {
+  return settled.flatMap(({ session, result, verdict, row }) => {
     const kind = incidentKinds[verdict.kind];
-    if (!kind || !row) continue;
-    const detail = {
-      verdict: verdict.kind,
-      ...('reasonCode' in verdict && { reasonCode: verdict.reasonCode }),
-    };
-    await sql.query(
-      'insert into incident (id, kind, terminal_id, attempt_id, detail) values ($1, $2, $3, $4, $5)',
-      [uuidv7(), kind, session.terminalId, result.attempt, JSON.stringify(detail)],
-    );
-    await appendAuditEvents(sql, [
-      {
-        type: 'incident.opened',
-        actor: `terminal:${session.serial}`,
-        terminalId: session.terminalId,
-        attemptId: result.attempt,
-        body: { kind, ...detail },
+    if (!kind || !row) return [];
+    return {
+      kind,
+      terminalId: session.terminalId,
+      attemptId: result.attempt,
+      actor: `terminal:${session.serial}`,
+      detail: {
+        verdict: verdict.kind,
+        ...('reasonCode' in verdict && { reasonCode: verdict.reasonCode }),
       },
-    ]);
-  }
+    };
+  });
 }
 
 /** The KBPKs of confirmed attempts take effect; the ones that they replace retire. */

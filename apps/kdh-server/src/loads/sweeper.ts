@@ -5,11 +5,10 @@ import {
   Logger,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
-import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { signal } from '../database/signals.ts';
+import { openIncidents } from '../incidents/incident.ts';
 import { closeOrphanedSessions } from '../sessions/orphaned-sessions.ts';
 import { type AttemptState, type OverdueAction, overdueAction, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -104,30 +103,18 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
         .filter((row) => actionFor(row) === 'lose')
         .map(({ id, terminalId }) => ({ attemptId: id, terminalId })),
     );
-    await this.openQuarantineIncidents(
+    await openIncidents(
       sql,
-      rows.filter((row) => actionFor(row) === 'giveUp'),
+      rows
+        .filter((row) => actionFor(row) === 'giveUp')
+        .map(({ id, terminalId }) => ({
+          kind: 'OUTCOME_UNKNOWN',
+          terminalId,
+          attemptId: id,
+          actor: this.actor,
+        })),
     );
     return rows;
-  }
-
-  private async openQuarantineIncidents(sql: Sql, rows: OverdueRow[]): Promise<void> {
-    for (const row of rows) {
-      await sql.query(
-        `insert into incident (id, kind, terminal_id, attempt_id) values ($1, 'OUTCOME_UNKNOWN', $2, $3)`,
-        [uuidv7(), row.terminalId, row.id],
-      );
-    }
-    await appendAuditEvents(
-      sql,
-      rows.map((row) => ({
-        type: 'incident.opened',
-        actor: this.actor,
-        terminalId: row.terminalId,
-        attemptId: row.id,
-        body: { kind: 'OUTCOME_UNKNOWN' },
-      })),
-    );
   }
 }
 

@@ -12,13 +12,10 @@ import {
 import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { Database, type Sql } from '../database/database.ts';
-import { signal } from '../database/signals.ts';
 import { Problem, violates } from '../http/problem.ts';
-import { type AttemptState, allows } from '../loads/attempt.ts';
-import { applyMoves, attemptOf } from '../loads/attempt-store.ts';
-import { ending } from '../loads/load-requests.ts';
 import type { Operator } from '../operators/operators.ts';
 import { Authorities } from '../pki/authorities.ts';
+import { changeTerminalState, type TerminalState } from './terminal-state.ts';
 import type { EnrolledTerminal, EnrolTerminal, ListTerminals, Terminal } from './terminals.schemas.ts';
 
 interface PurposeOfTerminal {
@@ -116,59 +113,23 @@ export class TerminalsService {
   }
 
   suspend(id: string, reason: string, by: Operator): Promise<Terminal> {
-    return this.setState(id, 'SUSPENDED', ['ACTIVE'], reason, by);
+    return this.changeState(id, 'SUSPENDED', reason, by);
   }
 
   resume(id: string, reason: string, by: Operator): Promise<Terminal> {
-    return this.setState(id, 'ACTIVE', ['SUSPENDED'], reason, by);
+    return this.changeState(id, 'ACTIVE', reason, by);
   }
 
   /** For good: the certificates are revoked with it, open attempts that were not sent end, its session is closed. */
   revoke(id: string, reason: string, by: Operator): Promise<Terminal> {
-    return this.setState(id, 'REVOKED', ['ACTIVE', 'SUSPENDED'], reason, by);
+    return this.changeState(id, 'REVOKED', reason, by);
   }
 
-  private async setState(
-    id: string,
-    to: Terminal['state'],
-    from: Terminal['state'][],
-    reason: string,
-    by: Operator,
-  ): Promise<Terminal> {
-    const actor = `operator:${by.name}`;
+  private changeState(id: string, to: TerminalState, reason: string, by: Operator): Promise<Terminal> {
     return this.database.transaction(async (sql) => {
-      const [current] = await sql.query<{ state: Terminal['state'] }>(
-        'select state from terminal where id = $1 for update',
-        [id],
-      );
-      if (!current) throw new Problem(404, 'TERMINAL_UNKNOWN', 'no terminal has this id');
-      if (!from.includes(current.state)) {
-        throw new Problem(409, 'TERMINAL_STATE', `the terminal is ${current.state}`);
-      }
-      await sql.query('update terminal set state = $2, state_reason = $3 where id = $1', [id, to, reason]);
-      if (to === 'REVOKED') {
-        sql.commitsAs('revoke.commit');
-        await sql.query(
-          'update terminal_certificate set revoked_at = now() where terminal_id = $1 and revoked_at is null',
-          [id],
-        );
-      }
-      if (to !== 'ACTIVE') {
-        await cancelUnsent(sql, id, actor, `TERMINAL_${to}`);
-        await signal(sql, 'barred', [
-          { terminalId: id, code: to === 'REVOKED' ? 'CERT_REVOKED' : 'SUSPENDED' },
-        ]);
-      }
-      await appendAuditEvents(sql, [
-        {
-          type: `terminal.${to.toLowerCase()}`,
-          actor,
-          terminalId: id,
-          body: { from: current.state, reason },
-        },
-      ]);
-      const [updated] = await sql.query<Terminal>(`select ${COLUMNS} from terminal t where t.id = $1`, [id]);
-      return updated as Terminal;
+      await changeTerminalState(sql, { id, to, reason, actor: `operator:${by.name}` });
+      const [changed] = await sql.query<Terminal>(`select ${COLUMNS} from terminal t where t.id = $1`, [id]);
+      return changed as Terminal;
     });
   }
 
@@ -272,20 +233,6 @@ async function insertCertificates(
       ],
     );
   }
-}
-
-/** What was not sent will not be (I6); what was sent keeps waiting for the terminal's word. */
-async function cancelUnsent(sql: Sql, terminalId: string, actor: string, reasonCode: string): Promise<void> {
-  const open = await sql.query<{ id: string; state: AttemptState; version: number }>(
-    'select id, state, version from attempt where terminal_id = $1 and deadline is not null order by id for no key update',
-    [terminalId],
-  );
-  await applyMoves(
-    sql,
-    open
-      .filter((row) => allows(row.state, 'cancel'))
-      .map((row) => ending(attemptOf(row), 'cancel', actor, reasonCode)),
-  );
 }
 
 function refusalOf(error: unknown): unknown {
