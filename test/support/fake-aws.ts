@@ -68,6 +68,8 @@ export class FakeAws {
   readonly operations: string[] = [];
   readonly mishaps: Mishap[] = [];
   readonly #keys = new Map<string, StoredKey>();
+  /** ARNs. */
+  readonly #aliases = new Map<string, string>();
   #server: Server | undefined;
 
   /** Returns its address. */
@@ -83,9 +85,9 @@ export class FakeAws {
     await new Promise((resolve) => this.#server!.close(resolve));
   }
 
-  /** As ImportKey with a TrustedCertificatePublicKey; returns the ARN. `certificate`: DER. */
-  trust(certificate: Uint8Array): string {
-    return this.#store({
+  /** As ImportKey with a TrustedCertificatePublicKey, and CreateAlias; returns the ARN. `certificate`: DER. */
+  trust(certificate: Uint8Array, alias?: string): string {
+    const { arn } = this.#store({
       attributes: {
         KeyUsage: 'TR31_S0_ASYMMETRIC_KEY_FOR_DIGITAL_SIGNATURE',
         KeyClass: 'PUBLIC_KEY',
@@ -94,7 +96,14 @@ export class FakeAws {
       },
       exportable: false,
       certificate: new X509Certificate(certificate),
-    }).arn;
+    });
+    if (alias !== undefined) this.#aliases.set(alias, arn);
+    return arn;
+  }
+
+  /** A symmetric key that it keeps, in clear. */
+  keyOf(arn: string): Uint8Array {
+    return this.#find(arn).key!;
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -299,7 +308,8 @@ export class FakeAws {
   }
 
   #find(identifier: unknown): StoredKey {
-    const key = this.#keys.get(String(identifier));
+    const arn = this.#aliases.get(String(identifier)) ?? String(identifier);
+    const key = this.#keys.get(arn);
     if (!key) throw new Refused('ResourceNotFoundException', `no key ${String(identifier)}`);
     return key;
   }

@@ -38,6 +38,8 @@ export interface StackOptions {
   hsmArguments?: string[];
   /** Keep the queue in a Redis of the stack's own. */
   redis?: boolean;
+  /** HSMs of the test's own in place of a soft HSM: their addresses, and what their libraries read. */
+  otherHsms?: { KDH_HSM_URL: string; KDH_SIGNING_HSM_URL?: string } & NodeJS.ProcessEnv;
   /** The public test LMK in place of one of the stack's own. */
   testLmk?: boolean;
 }
@@ -99,9 +101,10 @@ export class Stack {
     for (const index of environments.keys()) nodes.push(await chooseNode(index + 1));
     const servers = nodes.map((node, index) => {
       const environment = { ...options.serverEnvironment, ...environments[index] };
-      return asNode(serverPart(folder, { ...settings, ...node }, environment), node, folder);
+      const server = asNode(serverPart(folder, { ...settings, ...node }, environment), node, folder);
+      return withEnvironment(server, options.otherHsms ?? {});
     });
-    const parts = [withArguments(hsm, options.hsmArguments ?? []), ...servers];
+    const parts = options.otherHsms ? servers : [withArguments(hsm, options.hsmArguments ?? []), ...servers];
     if (redis) parts.unshift(redis.part);
     if (postgres) parts.unshift(postgresPart(postgres));
 
@@ -295,6 +298,10 @@ async function chooseNode(n: number): Promise<Node> {
 function asNode(part: Part, { name }: Node, folder: string): Part {
   const env = { ...part.command.env, KDH_NODE_ID: name, KDH_STATE_DIR: join(folder, name) };
   return { ...part, name, command: { ...part.command, env } };
+}
+
+function withEnvironment(part: Part, more: NodeJS.ProcessEnv): Part {
+  return { ...part, command: { ...part.command, env: { ...part.command.env, ...more } } };
 }
 
 function withArguments(part: Part, more: readonly string[]): Part {

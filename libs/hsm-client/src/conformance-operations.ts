@@ -17,6 +17,7 @@ export interface ConformanceContext {
     clear: Uint8Array,
   ): Promise<LmkKeyBlock>;
   rsaPair(): Promise<KeyPair>;
+  tr34Pair(): Promise<KeyPair>;
 }
 
 /** NIST SP 800-38A, F.1.1 and F.2.1, first block. */
@@ -141,7 +142,7 @@ export function conformanceOfDataOperations(context: ConformanceContext): void {
 
 /** Tests of `verifySignature` and `requestCertificate`. */
 export function conformanceOfSignatures(context: ConformanceContext): void {
-  const { kit, hsm, testWith, expectError, rsaPair } = context;
+  const { kit, hsm, testWith, expectError, rsaPair, tr34Pair } = context;
   const { expect } = kit;
   const data = new Uint8Array(100).fill(0x5a);
 
@@ -170,10 +171,10 @@ export function conformanceOfSignatures(context: ConformanceContext): void {
   });
 
   testWith(
-    ['generate-rsa-key-pair', 'request-certificate'],
+    ['generate-tr34-key-pair', 'request-certificate'],
     'requestCertificate: a request that proves possession, with the subject asked for',
     async () => {
-      const pair = await rsaPair();
+      const pair = await tr34Pair();
       const subject = { commonName: 'KDH 1', organisation: 'OpenKDH', country: 'NL' };
       const request = await hsm().requestCertificate({ ...pair, subject });
       expect(kit.openCertificateRequest(request)).toEqual({

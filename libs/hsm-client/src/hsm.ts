@@ -63,7 +63,9 @@ export interface Hsm {
   /** A TR-31 block under `kbpk` becomes a key of this HSM, with the attributes of its header. Not repeatable. */
   importKey(request: ImportKeyRequest): Promise<WrappedKey>;
 
-  /** A new RSA key pair. May take seconds. Not repeatable. */
+  /**
+   * A new RSA key pair. May take seconds. Not repeatable. Use `tr34` has a capability of its own, `generate-tr34-key-pair`.
+   */
   generateRsaKeyPair(request: GenerateRsaKeyPairRequest): Promise<KeyPair>;
 
   /** A new P-256 key pair that signs. Not repeatable. */
@@ -137,6 +139,7 @@ export const hsmCapabilities = [
   'export-key',
   'import-key',
   'generate-rsa-key-pair',
+  'generate-tr34-key-pair',
   'generate-ec-key-pair',
   'sign',
   'export-tr34',
@@ -221,7 +224,8 @@ export interface ImportKeyRequest {
 
 export interface GenerateRsaKeyPairRequest {
   bits: 2048 | 3072 | 4096;
-  use: 'signature' | 'key-management';
+  /** `signature`: for `sign`. `tr34`: the KDH's, for `exportTr34`. An HSM may have one and lack the other. */
+  use: 'signature' | 'tr34' | 'key-management';
 }
 
 export interface KeyPair {

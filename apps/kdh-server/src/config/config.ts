@@ -20,6 +20,7 @@ const configSchema = z
       .refine((url) => parseRedisAddress(url) !== undefined, redisAddressForms)
       .optional(),
     KDH_HSM_URL: z.string().min(1),
+    KDH_SIGNING_HSM_URL: z.string().min(1).optional(),
     KDH_HSM_TLS_CERT: z.string().optional(),
     KDH_HSM_TLS_KEY: z.string().optional(),
     KDH_HSM_TLS_CA: z.string().optional(),

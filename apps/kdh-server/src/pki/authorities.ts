@@ -80,7 +80,9 @@ export class Authorities implements OnModuleInit {
     const notBefore = new Date(Date.now() - 60_000); // terminals' clocks may be a little behind
     const roles: AuthorityRole[] = ['root', 'kdh-ca', 'terminal-ca', 'kdh-signing'];
     const pairs = await Promise.all(
-      roles.map(() => this.hsm.generateRsaKeyPair({ bits: 2048, use: 'signature' })),
+      roles.map((role) =>
+        this.hsm.generateRsaKeyPair({ bits: 2048, use: role === 'kdh-signing' ? 'tr34' : 'signature' }),
+      ),
     );
     for (const [index, role] of roles.entries()) {
       const pair = {

@@ -22,6 +22,7 @@ const kit = await conformanceKit();
 const krdCertificateAuthority = aws.trust(kit.krd.caCertificate);
 const lacks = [
   'form-key-from-components',
+  'generate-rsa-key-pair',
   'generate-ec-key-pair',
   'sign',
   'verify-signature',

@@ -106,7 +106,7 @@ export class AwsHsm extends UnsupportedHsm {
       'export-initial-key',
       'export-key',
       'import-key',
-      'generate-rsa-key-pair',
+      'generate-tr34-key-pair',
       'request-certificate',
       'encrypt',
       'decrypt',
@@ -207,7 +207,7 @@ export class AwsHsm extends UnsupportedHsm {
 
   /** A pair that signs TR-34 tokens, certified by the KDH's own CA: the service has no other signature for a KDH. */
   override async generateRsaKeyPair({ bits, use }: GenerateRsaKeyPairRequest): Promise<KeyPair> {
-    if (use !== 'signature') throw this.unsupported('key pairs for key management');
+    if (use !== 'tr34') throw this.unsupported('RSA key pairs but for TR-34 tokens');
     const key = await this.#createKey(
       {
         KeyUsage: 'TR31_S0_ASYMMETRIC_KEY_FOR_DIGITAL_SIGNATURE',

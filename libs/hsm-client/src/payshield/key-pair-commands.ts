@@ -23,7 +23,7 @@ export function generateRsaKeyPair(
   request: GenerateRsaKeyPairRequest,
   lmkId: number | undefined,
 ): Command<KeyPair> {
-  const keyType = request.use === 'signature' ? '0' : '1';
+  const keyType = request.use === 'key-management' ? '1' : '0';
   return {
     code: 'EI',
     data: fields(keyType, decimal(request.bits, 4, 'modulus bits'), '02', lmkIdField(lmkId), '#0000', '&N'),

@@ -109,7 +109,7 @@ class Pkcs11Hsm extends UnsupportedHsm {
 
   override async generateRsaKeyPair({ bits, use }: GenerateRsaKeyPairRequest): Promise<KeyPair> {
     this.#require('generate-rsa-key-pair');
-    if (use !== 'signature') throw this.unsupported('key pairs for key management');
+    if (use !== 'signature') throw this.unsupported(`RSA key pairs for ${use}`);
     return this.#call('generateRsaKeyPair', (session) => generateKeyPair(session, { bits }), {
       repeatable: false,
       timeoutMs: this.#timeoutMs * SLOW_FACTOR,
