@@ -33,6 +33,8 @@ describe('database', () => {
       'AuditorSearches1764600000000',
       'OperatorNames1764610000000',
       'RecordLookups1764620000000',
+      'HotRows1764800000000',
+      'UnsealedGroups1764810000000',
     ]);
     expect(await migrate(database.url)).toEqual([]);
   });
@@ -42,6 +44,17 @@ describe('database', () => {
     await expect(client.query(`update audit_event set actor = 'other'`)).rejects.toThrow('append-only');
     await expect(client.query('delete from audit_event')).rejects.toThrow('append-only');
     await expect(client.query('truncate audit_event cascade')).rejects.toThrow('append-only');
+  });
+
+  test('no index is on a column that every move of an attempt changes', async () => {
+    const { rows } = await client.query<{ index: string; column: string }>(
+      `select i.indexrelid::regclass as index, a.attname as column from pg_index i
+       join pg_depend d on d.objid = i.indexrelid and d.refobjid = i.indrelid
+       join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+       where i.indrelid = 'attempt'::regclass
+         and a.attname = any(array['state', 'version', 'deadline', 'times', 'evidence', 'sent_epochs'])`,
+    );
+    expect(rows).toEqual([]);
   });
 
   test('a database that may forget a committed KSN is refused at boot', async () => {

@@ -40,7 +40,7 @@ describe('acts that meet in the middle of a load', () => {
   /** The deadlines of what is under way have passed. */
   const hurry = () =>
     database.query(
-      `update attempt set deadline = now() where state in ('APPROVED', 'KSN_RESERVED', 'DERIVING', 'SENT')`,
+      `update attempt set deadline = now(), watch_at = now() where state in ('APPROVED', 'KSN_RESERVED', 'DERIVING', 'SENT')`,
     );
   const found = async () =>
     violations(await readHistory(stack.databaseUrl), {

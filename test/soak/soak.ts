@@ -117,7 +117,7 @@ async function soak(): Promise<number> {
 async function open(): Promise<number> {
   const rows = await query(
     `select 1 from attempt a join terminal t on t.id = a.terminal_id
-     where a.deadline is not null and t.state = 'ACTIVE'`,
+     where a.outcome is null and t.state = 'ACTIVE'`,
   );
   return rows.length;
 }

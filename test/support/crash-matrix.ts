@@ -63,7 +63,7 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
      */
     const hurry = () =>
       database.query(
-        `update attempt set deadline = now()
+        `update attempt set deadline = now(), watch_at = now()
          where state in ('APPROVED', 'KSN_RESERVED', 'DERIVING', 'SENT') and deadline > now()
            and (select max(t.value::timestamptz) from jsonb_each_text(times) as t) < now() - interval '2 seconds'`,
       );
@@ -74,7 +74,7 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
         `select count(*) filter (where a.open)::int as open, count(*) filter (where a.loaded)::int as loaded,
            count(*)::int as active
          from terminal t left join lateral (
-           select bool_or(deadline is not null) as open, bool_or(kind = 'KEYS' and state = 'CONFIRMED') as loaded
+           select bool_or(outcome is null) as open, bool_or(kind = 'KEYS' and state = 'CONFIRMED') as loaded
            from attempt where terminal_id = t.id
          ) a on true where t.state = 'ACTIVE'`,
       );

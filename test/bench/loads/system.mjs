@@ -97,7 +97,7 @@ async function loadEveryTerminal(api, database) {
     loads.push(...(await api.post('/loads/batch', { terminalIds, reason: 'benchmark' })));
   }
   await waitUntil(async () => {
-    const open = await database.query('select 1 from attempt where deadline is not null limit 1');
+    const open = await database.query('select 1 from attempt where outcome is null limit 1');
     return open.rowCount === 0;
   });
   const seconds = (performance.now() - start) / 1000;

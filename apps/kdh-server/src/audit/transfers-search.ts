@@ -131,12 +131,11 @@ const walks: Record<
   campaign: ({ campaignId }, _, put, within) =>
     `select id from attempt where campaign_id = ${put(campaignId)} and ${within('id')}`,
   unsuccessful: ({ state }, _, put, within) =>
-    `select id from attempt where state = ${put(state)}
-      and state in ('REJECTED', 'FAILED', 'EXPIRED', 'CANCELLED', 'QUARANTINED') and ${within('id')}`,
+    `select id from attempt where outcome = ${put(state)} and outcome <> 'CONFIRMED' and ${within('id')}`,
   // Materialized: all that is under way, which does not grow with the history.
   underWay: ({ state }, _, put, within) =>
     `select id from (with open as materialized (
-      select id from attempt where deadline is not null and state = ${put(state)}) select id from open) open
+      select id from attempt where outcome is null and state = ${put(state)}) select id from open) open
       where ${within('id')}`,
   bdk: ({ bdkId }, _, put, within) =>
     `select distinct attempt_id as id from attempt_key where bdk_id = ${put(bdkId)} and ${within('attempt_id')}`,

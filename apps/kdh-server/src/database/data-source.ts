@@ -7,6 +7,8 @@ import { IncidentDecisions1764410000000 } from './migrations/1764410000000-incid
 import { AuditorSearches1764600000000 } from './migrations/1764600000000-auditor-searches.ts';
 import { OperatorNames1764610000000 } from './migrations/1764610000000-operator-names.ts';
 import { RecordLookups1764620000000 } from './migrations/1764620000000-record-lookups.ts';
+import { HotRows1764800000000 } from './migrations/1764800000000-hot-rows.ts';
+import { UnsealedGroups1764810000000 } from './migrations/1764810000000-unsealed-groups.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -18,6 +20,8 @@ export const migrations = [
   AuditorSearches1764600000000,
   OperatorNames1764610000000,
   RecordLookups1764620000000,
+  HotRows1764800000000,
+  UnsealedGroups1764810000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */

@@ -32,6 +32,7 @@ export function attemptOf(row: { id: string; state: string; version: number }): 
 /**
  * Applies moves by compare-and-set on (state, version) and appends one audit event for each arrow, all in the caller's
  * transaction. Returns the ids that moved; another writer got to the others first, and the caller leaves them alone.
+ * `watch_at` is never after the deadline and seldom moves, so that only the last move touches an index.
  * A final state erases the key blocks (PCI PIN 24: only their SHA-256 stays) and burns the KSNs unless confirmed.
  */
 export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> {
@@ -57,25 +58,28 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
   );
   const moved = await sql.query<{ id: string; times: Record<string, string> | null }>(
     `with move as (
-       select * from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::boolean[], $7::text[],
+       select *, now() + deadline_seconds * interval '1 second' as due
+       from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::boolean[], $7::text[],
          $8::bigint[], $9::text[], $10::jsonb[], $11::jsonb[], $12::int[], $13::text[])
          as m(id, from_state, from_version, to_state, deadline_seconds, is_final, reason_code,
            sent_epoch, plan_hash, result, evidence, to_version, passed)
+     ), way as (
+       select passed, jsonb_object_agg(state, to_jsonb(clock_timestamp())) as times
+       from (select distinct passed from move) m, unnest(string_to_array(passed, ' ')) as state group by passed
      ), moved as (
        update attempt a set
          state = m.to_state,
          version = m.to_version,
-         deadline = case when m.is_final then null
-           else coalesce(least(a.expires_at, now() + m.deadline_seconds * interval '1 second'), a.expires_at) end,
+         deadline = case when m.is_final then null else least(a.expires_at, m.due) end,
+         watch_at = least(a.watch_at, m.due),
          reason_code = coalesce(m.reason_code, a.reason_code),
          sent_epochs = case when m.sent_epoch is null then a.sent_epochs else a.sent_epochs || m.sent_epoch end,
          plan_hash = coalesce(m.plan_hash, a.plan_hash),
          result = coalesce(m.result, a.result),
          token = case when m.is_final then null else a.token end,
          evidence = a.evidence || m.evidence,
-         times = a.times || (
-           select jsonb_object_agg(state, to_jsonb(clock_timestamp())) from unnest(string_to_array(m.passed, ' ')) state)
-       from move m
+         times = a.times || way.times
+       from move m join way using (passed)
        where a.id = m.id and a.state = m.from_state and a.version = m.from_version
        returning a.id, a.terminal_id, case when a.state = 'CONFIRMED' then a.times end as times
      ), event as (

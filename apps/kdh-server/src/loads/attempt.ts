@@ -137,6 +137,11 @@ const machine: Record<AttemptState, StateRule> = {
   QUARANTINED: { owner: 'none', deadlineSeconds: null, on: {} },
 };
 
+/** An attempt that the sweeper first watches after this time cannot have missed a deadline of any state before. */
+export const shortestDeadlineSeconds = Math.min(
+  ...Object.values(machine).map(({ deadlineSeconds }) => deadlineSeconds ?? Number.POSITIVE_INFINITY),
+);
+
 /** What the sweeper makes of an attempt whose deadline in this state has passed. */
 export type OverdueAction = 'expire' | 'requeue' | 'release' | 'lose' | 'giveUp' | 'none';
 

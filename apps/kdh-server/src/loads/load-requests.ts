@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { Sql } from '../database/database.ts';
-import { transition } from './attempt.ts';
+import { shortestDeadlineSeconds, transition } from './attempt.ts';
 import type { Move } from './attempt-store.ts';
 
 const logger = new Logger('Attempts');
@@ -52,9 +52,10 @@ export async function requestAttempts(
        returning t.id, t.attempts_made
      ), inserted as (
        insert into attempt (id, load_id, terminal_id, number, kind, profile_id, profile_version, requested_by, reason,
-         terminal_nonce, nonce_k2, state, version, deadline, expires_at, times)
+         terminal_nonce, nonce_k2, state, version, deadline, watch_at, expires_at, times)
        select r.id, r.load_id, r.terminal_id, c.attempts_made, r.kind, r.profile_id, r.profile_version, r.requested_by,
          r.reason, r.terminal_nonce, r.nonce_k2, $12::text, $13::int, now() + least($11::int, $14) * interval '1 second',
+         now() + least($11::int, $16) * interval '1 second',
          now() + $11 * interval '1 second', jsonb_build_object('REQUESTED', clock_timestamp(), $12::text, clock_timestamp())
        from request r join counted c on c.id = r.terminal_id
      )
@@ -87,6 +88,7 @@ export async function requestAttempts(
         version: approval.version,
         rule: APPROVAL_RULE,
       }),
+      shortestDeadlineSeconds,
     ],
     'request-attempts',
   );

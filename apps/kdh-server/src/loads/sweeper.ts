@@ -18,12 +18,13 @@ import { OutboxRelay } from './outbox-relay.ts';
 const INTERVAL_MILLISECONDS = 1_000;
 const ROWS_PER_PASS = 500;
 
-interface OverdueRow {
+interface WatchedRow {
   id: string;
   state: AttemptState;
   version: number;
   terminalId: string;
   expired: boolean;
+  overdue: boolean;
 }
 
 /**
@@ -60,21 +61,31 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
 
   private async sweep(): Promise<void> {
     try {
-      const rows = await this.database.transaction((sql) => this.act(sql));
-      if (rows.length > 0) this.relay.wake();
+      let seen: number;
+      do {
+        seen = await this.database.transaction((sql) => this.act(sql));
+        if (seen > 0) this.relay.wake();
+      } while (seen === ROWS_PER_PASS && this.timer !== undefined);
       await closeOrphanedSessions(this.database, this.actor);
     } catch (error) {
       this.logger.warn({ event: 'sweep.delayed', msg: (error as Error).message });
     }
   }
 
-  private async act(sql: Sql): Promise<OverdueRow[]> {
-    const rows = await sql.query<OverdueRow>(
-      `select id, state, version, terminal_id as "terminalId", expires_at <= now() as expired from attempt
-       where deadline <= now() order by deadline limit $1 for no key update skip locked`,
+  /**
+   * Looks at the attempts whose time to be watched has come, acts for those whose deadline has passed, and comes back to
+   * each at its deadline. Returns how many it looked at.
+   */
+  private async act(sql: Sql): Promise<number> {
+    const watched = await sql.query<WatchedRow>(
+      `select id, state, version, terminal_id as "terminalId", expires_at <= now() as expired,
+         deadline <= now() as overdue from attempt
+       where watch_at <= now() and outcome is null order by watch_at limit $1 for no key update skip locked`,
       [ROWS_PER_PASS],
     );
-    if (rows.length > 0) sql.commitsAs('sweep.commit');
+    if (watched.length === 0) return 0;
+    sql.commitsAs('sweep.commit');
+    const rows = watched.filter((row) => row.overdue);
     const moves: Move[] = [];
     const requeue: string[] = [];
     for (const row of rows) {
@@ -114,12 +125,16 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
           actor: this.actor,
         })),
     );
-    return rows;
+    await sql.query(
+      `update attempt set watch_at = greatest(deadline, now() + interval '1 second') where id = any($1::uuid[])`,
+      [watched.map((row) => row.id)],
+    );
+    return watched.length;
   }
 }
 
 /** An attempt that has expired before anything was sent ends; otherwise the rule of its state holds. */
-function actionFor(row: OverdueRow): OverdueAction {
+function actionFor(row: WatchedRow): OverdueAction {
   const action = overdueAction(row.state);
   const nothingSent = action === 'requeue' || action === 'release';
   return row.expired && nothingSent ? 'expire' : action;

@@ -64,7 +64,7 @@ export class SystemMetrics {
     for (const metric of [openAttempts, outboxRows, incidents]) metric.reset();
     const [states, counts] = await Promise.all([
       this.database.query<{ state: string; count: number }>(
-        'select state, count(*)::int as count from attempt where deadline is not null group by state',
+        'select state, count(*)::int as count from attempt where outcome is null group by state',
       ),
       this.database.query<{ outbox: number; incidents: number }>(
         `select (select count(*)::int from outbox) as outbox,

@@ -113,7 +113,7 @@ export class Binding {
       }
       const [open] = await sql.query<OpenAttempt>(
         `select id, state, version, terminal_nonce as "terminalNonce" from attempt
-         where terminal_id = $1 and kind = 'KBPK' and deadline is not null for no key update`,
+         where terminal_id = $1 and kind = 'KBPK' and outcome is null for no key update`,
         [party.terminalId],
       );
       if (open && !isFinal(open.state)) {

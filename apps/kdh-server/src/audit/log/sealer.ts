@@ -27,7 +27,7 @@ import { tileReader } from './tile-reader.ts';
 /** An event is in a signed checkpoint about this long after its commit. */
 const INTERVAL_MILLISECONDS = 1_000;
 
-/** Events sealed in one transaction. */
+/** A transaction seals the events of whole statements, each of some hundred at most, until it has this many. */
 const EVENTS_PER_PASS = 2_000;
 
 /**
@@ -61,7 +61,7 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   private async run(): Promise<void> {
     try {
-      while ((await this.seal()) === EVENTS_PER_PASS);
+      while ((await this.seal()) >= EVENTS_PER_PASS);
       await this.publish();
     } catch (error) {
       this.logger.warn({ event: 'log.delayed', msg: (error as Error).message });
@@ -77,12 +77,7 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
       if (events.length === 0) return 0;
       sql.commitsAs('seal.assign');
       const entries = events.map(entryOf);
-      await sql.query(
-        `insert into log_leaf (leaf_index, event_id, entry)
-         select $1::bigint + position - 1, event_id, entry
-         from unnest($2::bigint[], $3::bytea[]) with ordinality as leaf(event_id, entry, position)`,
-        [head.size, events.map((event) => event.id), entries],
-      );
+      await insertLeaves(sql, head.size, events, entries);
       await recordCheckValues(sql, events);
       await this.grow(sql, head.size, entries.map(leafHash));
       await sql.query('update log_head set size = $1', [head.size + BigInt(entries.length)]);
@@ -145,20 +140,45 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 }
 
+/** The entries go as one value and are cut out of it: an array of bytes would travel as hexadecimal text. */
+async function insertLeaves(sql: Sql, size: bigint, events: StoredEvent[], entries: Uint8Array[]) {
+  let end = 1; // SQL counts bytes from 1
+  const offsets = entries.map(({ length }) => {
+    end += length;
+    return end - length;
+  });
+  await sql.query(
+    `insert into log_leaf (leaf_index, event_id, entry)
+     select $1::bigint + position - 1, event_id, substring($2::bytea from byte for length)
+     from unnest($3::bigint[], $4::int[], $5::int[]) with ordinality as leaf(event_id, byte, length, position)`,
+    [
+      size,
+      Buffer.concat(entries),
+      events.map((event) => event.id),
+      offsets,
+      entries.map(({ length }) => length),
+    ],
+    'insert-leaves',
+  );
+}
+
 /**
  * Events that have committed and are in no tree yet; in the order of their ids among themselves. Looked up by an array of
  * ids: for a join the planner may read all events there are.
  */
 async function takeUnsealed(sql: Sql): Promise<StoredEvent[]> {
   return sql.query<StoredEvent>(
-    `with taken as (
-       delete from audit_unsealed where event_id in (select event_id from audit_unsealed order by event_id limit $1)
-       returning event_id
+    `with waiting as (
+       select id, sum(cardinality(event_ids)) over (order by id) - cardinality(event_ids) as before
+       from (select id, event_ids from audit_unsealed order by id limit $1) oldest
+     ), taken as (
+       delete from audit_unsealed where id in (select id from waiting where before < $1) returning event_ids
      )
      select e.id, to_char(e.time at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time, e.type, e.actor,
        e.terminal_id as "terminalId", e.attempt_id as "attemptId", e.body
-     from audit_event e where e.id = any(array(select event_id from taken)) order by e.id`,
+     from audit_event e where e.id = any(array(select unnest(event_ids) from taken)) order by e.id`,
     [EVENTS_PER_PASS],
+    'take-unsealed',
   );
 }
 
