@@ -71,17 +71,21 @@ async function proveAgreement() {
   );
 }
 
-/** Rounds of the two take turns, so that both meet the same machine. */
+/**
+ * Rounds of the two take turns, so that both meet the same machine. What is left to seal when the last load of a round is
+ * confirmed is sealed before the bound has its turn, and counts in the processor time of the system.
+ */
 async function measure() {
   const meter = new CpuMeter({ ...system.pids, ...bound.pids });
   const results = { system: { seconds: [], cpu: {} }, bound: { seconds: [], cpu: {} } };
-  const take = async ({ seconds, cpu }, round) => {
+  const take = async ({ seconds, cpu }, round, settled = async () => {}) => {
     meter.lap();
     seconds.push(await round());
+    await settled();
     for (const [part, used] of Object.entries(meter.lap())) cpu[part] = (cpu[part] ?? 0) + used;
   };
   for (let n = 0; n < rounds; n += 1) {
-    await take(results.system, system.round);
+    await take(results.system, system.round, system.settled);
     await take(results.bound, async () => (await bound.round()).seconds);
   }
   return results;
@@ -106,13 +110,19 @@ function report({ system: real, bound: bare }) {
       rate.toFixed(0).padStart(n ? 8 : 9),
     );
     const used = parts
-      .map((part) => [part, (cpu[part] / rounds / terminals) * 1e6])
+      .map((part) => [part, perLoad(cpu[part])])
       .filter(([, micros]) => micros >= 1)
-      .map(([part, micros]) => `${part} ${micros.toFixed(0)}`);
-    say(`${name.padEnd(12)}${columns.join('')}   ${used.join(', ')}`);
+      .map(([part, micros]) => `${part} ${micros}`);
+    const sum = parts.reduce((total, part) => total + (cpu[part] ?? 0), 0);
+    say(`${name.padEnd(12)}${columns.join('')}   ${used.join(', ')}; ${perLoad(sum)} together`);
   }
   const ratios = real.seconds.map((seconds, n) => bare.seconds[n] / seconds);
   say(`\nratio, median of the rounds: ${median(ratios).toFixed(2)}`);
+}
+
+/** µs of each load, of CPU seconds of all rounds. */
+function perLoad(seconds) {
+  return Math.round((seconds / rounds / terminals) * 1e6);
 }
 
 function median(values) {

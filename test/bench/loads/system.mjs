@@ -78,6 +78,7 @@ export async function startSystem(folder, { terminals, redisUrl, profileFolder }
       databaseUrl,
       boundDatabaseUrl: postgres.urlOf('bound'),
       round: () => loadEveryTerminal(api, database),
+      settled: () => waitUntil(() => everythingSealed(database)),
       deliveries: () => lastDeliveries(database),
       stop,
     };
@@ -107,6 +108,15 @@ async function loadEveryTerminal(api, database) {
   );
   assert.equal(confirmed.rowCount, rows.length, 'every terminal has confirmed its load');
   return seconds;
+}
+
+/** Whether every audit event is in a signed checkpoint. */
+async function everythingSealed(database) {
+  const { rows } = await database.query(
+    `select not exists (select 1 from audit_unsealed)
+       and (select size from log_head) = (select max(size) from log_checkpoint) as sealed`,
+  );
+  return rows[0].sealed;
 }
 
 async function firstLoads(database) {
