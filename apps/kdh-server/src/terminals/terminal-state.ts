@@ -56,7 +56,7 @@ export async function changeTerminalState(
 /** What was not sent will not be (I6); what was sent keeps waiting for the terminal's word. */
 async function cancelUnsent(sql: Sql, terminalId: string, actor: string, reasonCode: string): Promise<void> {
   const open = await sql.query<{ id: string; state: AttemptState; version: number }>(
-    'select id, state, version from attempt where terminal_id = $1 and deadline is not null order by id for no key update',
+    'select id, state, version from attempt where terminal_id = $1 and outcome is null order by id for no key update',
     [terminalId],
   );
   await applyMoves(
