@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -13,8 +14,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { verifyAuditLog } from '@openkdh/hsm-management';
+import { canonicalJson, ed25519Hex, verifyAuditLog } from '@openkdh/hsm-management';
 import { createLocalCa } from '@openkdh/pki';
+import type { SignedManifest } from '../../apps/soft-hsm/src/manifest/manifest.ts';
 import { frame } from '../../apps/soft-hsm/src/wire/frames.ts';
 import { linesOf } from '../support/lines.ts';
 import { type RunningSoftHsm, startSoftHsm } from '../support/soft-hsm.ts';
@@ -343,6 +345,62 @@ test('a disk that fills: 41 and FAILED, no crash; with room again it goes on whe
   const lines = linesOf(join(home.state, 'audit.log'));
   expect(lines.join('')).toContain('"event":"recovered"');
   await verifyAuditLog(lines, checkpointKey);
+});
+
+describe('a signed manifest', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const manifestKey = ed25519Hex(publicKey)!;
+
+  /** The arguments to serve with a manifest of the program, or of one that has had another file. */
+  async function manifestOf(
+    home: ReturnType<typeof newHome>,
+    change?: (files: Record<string, string>) => void,
+  ) {
+    const [key, file] = [join(home.folder, 'installer.pem'), join(home.folder, 'manifest.json')];
+    writeFileSync(key, privateKey.export({ format: 'pem', type: 'pkcs8' }));
+    const { output } = await outcome(['sign-manifest', '--key', key]);
+    const { manifest, signature } = JSON.parse(output) as SignedManifest;
+    change?.(manifest.files);
+    const anew = sign(null, Buffer.from(canonicalJson(manifest)), privateKey)
+      .toString('hex')
+      .toUpperCase();
+    if (!change) expect(anew).toBe(signature);
+    writeFileSync(file, JSON.stringify({ manifest, signature: anew }));
+    return ['--manifest', file, '--manifest-key', manifestKey];
+  }
+  const otherFile = (files: Record<string, string>) => {
+    files['@openkdh/soft-hsm/dist/hsm.js'] = '00'.repeat(32);
+  };
+
+  test('that fits the files: it works', async () => {
+    const home = newHome();
+    const hsm = new SoftHsmProcess([...home.live, ...(await manifestOf(home))]);
+    expect(await hsm.ready()).toMatchObject({ state: 'OPERATIONAL' });
+    await hsm.stop();
+  });
+
+  test('that does not: FAILED, or under dual control TAMPERED, and the file is named', async () => {
+    for (const [mode, state] of [
+      ['live', 'FAILED'],
+      ['dualControl', 'TAMPERED'],
+    ] as const) {
+      const home = newHome();
+      const hsm = new SoftHsmProcess([...home[mode], ...(await manifestOf(home, otherFile))]);
+      expect(await hsm.ready()).toMatchObject({ state });
+      expect(hsm.output).toContain('files of the program were changed: @openkdh/soft-hsm/dist/hsm.js');
+      await hsm.stop();
+    }
+  });
+
+  test('of somebody else: no start, and nothing is erased', async () => {
+    const home = newHome();
+    const [option, file] = await manifestOf(home);
+    const key = ed25519Hex(generateKeyPairSync('ed25519').publicKey)!;
+    const { code, output } = await outcome([...home.dualControl, option!, file!, '--manifest-key', key]);
+    expect(code).toBe(1);
+    expect(output).toContain('is not signed with the key of this installation');
+    expect(existsSync(join(home.state, 'tampering.json'))).toBe(false);
+  });
 });
 
 describe('started as root', () => {

@@ -1,7 +1,10 @@
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import inspector from 'node:inspector';
 import { SoftHsmError } from './errors.ts';
 import { jsonLog } from './log.ts';
-import { parseServeOptions, usage } from './options.ts';
+import { makeManifest } from './manifest/manifest.ts';
+import { parseServeOptions, parseSignManifestOptions, usage } from './options.ts';
 import { becomeUser } from './privileges.ts';
 import { serve } from './serve.ts';
 
@@ -11,12 +14,17 @@ async function main([command, ...args]: string[]): Promise<void> {
   switch (command) {
     case 'serve':
       return runServer(args);
+    case 'sign-manifest':
+      return signManifest(args);
     case 'help':
     case '--help':
       console.log(usage);
       return;
     default:
-      throw new SoftHsmError('SOFT_HSM_USAGE', `expected serve or help, got ${command ?? 'nothing'}`);
+      throw new SoftHsmError(
+        'SOFT_HSM_USAGE',
+        `expected serve, sign-manifest or help, got ${command ?? 'nothing'}`,
+      );
   }
 }
 
@@ -51,6 +59,12 @@ function refuseDebugger(): void {
   if (inspector.url() !== undefined || loadsCode.test(flags)) {
     throw new SoftHsmError('SOFT_HSM_USAGE', 'the HSM does not run under a debugger or with preloaded code');
   }
+}
+
+/** Prints the manifest of the files of this program. */
+function signManifest(args: string[]): void {
+  const key = createPrivateKey(readFileSync(parseSignManifestOptions(args)));
+  console.log(JSON.stringify(makeManifest(key), undefined, 2));
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -30,6 +30,15 @@ describe('serve', () => {
     });
   });
 
+  test('a manifest goes with its key', () => {
+    const key = 'ab'.repeat(32);
+    const { manifest } = parseServeOptions([...live, '--manifest', 'm.json', '--manifest-key', key]);
+    expect(manifest).toEqual({ file: 'm.json', publicKey: key.toUpperCase() });
+    expect(refusalOf(() => parseServeOptions([...live, '--manifest', 'm.json']))).toBe(
+      '--manifest-key is needed',
+    );
+  });
+
   test('TLS too', () => {
     expect(parseServeOptions([...live, ...tls]).tls).toEqual({
       host: '127.0.0.1',

@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import { SoftHsmError } from './errors.ts';
 import type { LogLevel } from './log.ts';
+import type { ManifestPlace } from './manifest/manifest.ts';
 import type { User } from './privileges.ts';
 
 export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphrase-file FILE | --dual-control | --test-lmk) [options]
+       soft-hsm sign-manifest --key FILE
 
   --state DIR               folder of this HSM, mode 0700; made if missing
   --socket PATH             unix socket for hosts, in a folder of mode 0700
@@ -17,6 +19,7 @@ export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphr
   --hosts FILE              who may use this HSM and for what, JSON; all others are refused
   --authorities FILE        whom to believe certificates in TR-34, JSON
   --audit-limit N           use no keys with N records of the audit log that are not acknowledged
+  --manifest FILE --manifest-key HEX    check the files of this program by what sign-manifest printed
   --no-key-length-hiding    TR-31 blocks as short as the key, as a payShield writes them
   --user UID:GID            started as root, become this user before anything is opened
   --log-level LEVEL         debug, info (default), warn or error
@@ -43,6 +46,7 @@ export interface ServeOptions {
   /** Of TR-34. */
   authoritiesFile: string | undefined;
   auditLimit: number | undefined;
+  manifest: ManifestPlace | undefined;
   keyLengthHiding: boolean;
   /** Whom to become, when started as root. */
   user: User | undefined;
@@ -64,6 +68,8 @@ export function parseServeOptions(args: string[]): ServeOptions {
     'test-lmk': { type: 'boolean', default: false },
     'test-lmk-tdes': { type: 'boolean', default: false },
     'audit-limit': { type: 'string' },
+    manifest: { type: 'string' },
+    'manifest-key': { type: 'string' },
     'tls-port': { type: 'string' },
     'tls-cert': { type: 'string' },
     'tls-key': { type: 'string' },
@@ -106,11 +112,23 @@ export function parseServeOptions(args: string[]): ServeOptions {
       values['audit-limit'] === undefined
         ? undefined
         : wholeNumber('--audit-limit', values['audit-limit'], 10, 1_000_000),
+    manifest:
+      values.manifest === undefined
+        ? undefined
+        : {
+            file: values.manifest,
+            publicKey: required(values['manifest-key'], '--manifest-key').toUpperCase(),
+          },
     keyLengthHiding: !values['no-key-length-hiding'],
     user: values.user === undefined ? undefined : readUser(values.user),
     logLevel: logLevel as LogLevel,
     faults: readFaults(values['inject-fault'], values['test-lmk']),
   };
+}
+
+/** The file of the Ed25519 private key, PEM. Throws SOFT_HSM_USAGE. */
+export function parseSignManifestOptions(args: string[]): string {
+  return required(parse(args, { key: { type: 'string' } }).key, '--key');
 }
 
 interface LmkValues {

@@ -10,6 +10,7 @@ import type { Log, LogFields } from './log.ts';
 import { Machine, tamperCauses } from './machine.ts';
 import { manage } from './management/commands.ts';
 import { serveManagement } from './management/server.ts';
+import { changedFiles } from './manifest/manifest.ts';
 import type { ServeOptions, TlsOptions } from './options.ts';
 import { openEntropy } from './random/entropy.ts';
 import { createRandom, type EntropySource } from './random/random-source.ts';
@@ -23,6 +24,7 @@ import { addressOf, listenOnTls, listenOnUnixSocket, type OnConnection } from '.
 
 const selfTestPeriodMs = 86_400_000;
 const watchPeriodMs = 10_000;
+const mostNamedFiles = 10;
 
 /** A soft HSM that serves its hosts. */
 export interface RunningHsm {
@@ -43,7 +45,10 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
   const hostSockets = new Set<Socket>();
   const vault = new Vault(machine, folder, () => destroyAll(hostSockets));
   const ceremonies = new Ceremonies(vault);
-  const selfTestTimer = setInterval(() => testItself(machine, options), selfTestPeriodMs).unref();
+  const selfTestTimer = setInterval(() => {
+    testItself(machine, options);
+    checkProgram(vault, options).catch((error: Error) => machine.fail(error.message));
+  }, selfTestPeriodMs).unref();
   const watchdog = setInterval(() => watch(vault), watchPeriodMs).unref();
 
   const onManager: OnConnection = (socket) => {
@@ -123,6 +128,16 @@ function testItself(machine: Machine, { faults }: ServeOptions): void {
   if (failed.length > 0) machine.fail(`self-tests have failed: ${failed.join(', ')}`);
 }
 
+/** Files of the program that are not as they were signed for: under dual control tampering, otherwise a failure. */
+async function checkProgram(vault: Vault, { manifest, lmk }: ServeOptions): Promise<void> {
+  if (manifest === undefined || vault.machine.state === 'TAMPERED') return;
+  const changed = changedFiles(manifest);
+  if (changed.length === 0) return;
+  const reason = `files of the program were changed: ${changed.slice(0, mostNamedFiles).join(', ')}`;
+  if (lmk.from === 'dual-control') await vault.tamper(tamperCauses.general, reason);
+  else vault.machine.fail(reason);
+}
+
 /** A tracer that is attached to a live HSM: under dual control that is tampering, otherwise a failure. */
 function watch(vault: Vault): void {
   const { machine } = vault;
@@ -138,9 +153,12 @@ function logPlace(folder: StateFolder, { faults }: ServeOptions): StateFolder {
   return faults.includes('log-full') ? { ...folder, auditLog: '/dev/full' } : folder;
 }
 
-async function openVault(vault: Vault, { lmk }: ServeOptions): Promise<void> {
+async function openVault(vault: Vault, options: ServeOptions): Promise<void> {
   const { folder, machine } = vault;
-  if (lmk.from === 'dual-control') return vault.rest();
+  const { lmk } = options;
+  if (lmk.from === 'dual-control') vault.rest();
+  await checkProgram(vault, options);
+  if (lmk.from === 'dual-control' || machine.state === 'FAILED') return;
   const opened =
     lmk.from === 'test'
       ? openTestLmk(lmk.algorithm, folder)
