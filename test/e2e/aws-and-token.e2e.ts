@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deriveAesInitialKey, deriveTdesInitialKey } from '@openkdh/dukpt';
 import { openCheckpoint, parseVerifierKey } from '@openkdh/transparency-log';
 import pg from 'pg';
-import { FakeAws } from '../support/fake-aws.ts';
+import { FakeAws, fakeSecret } from '../support/fake-aws.ts';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
 import { violations } from '../support/invariants.ts';
 import { createSoftHsm2, describeWithSoftHsm2, type SoftHsm2 } from '../support/softhsm2.ts';
@@ -38,7 +38,7 @@ describeWithSoftHsm2('keys in AWS (a stand-in), signatures on a PKCS#11 token, a
         KDH_HSM_URL: `aws:us-east-1?krd-ca=${KRD_CA}&endpoint=${endpoint}`,
         KDH_SIGNING_HSM_URL: softHsm2.uri,
         AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-        AWS_SECRET_ACCESS_KEY: 'not a secret',
+        AWS_SECRET_ACCESS_KEY: fakeSecret,
         ...softHsm2.env,
       },
     });
@@ -48,6 +48,7 @@ describeWithSoftHsm2('keys in AWS (a stand-in), signatures on a PKCS#11 token, a
       "select certificate from authority where role = 'terminal-ca'",
     );
     aws.trust(rows[0]!.certificate, KRD_CA); // what an operator does by hand, once
+    aws.requestsPerSecond = 5;
     await stack.startFleet(TERMINALS, ['--oracle', oracle()]);
     await stack.until(
       'the fleet is loaded',
@@ -60,6 +61,11 @@ describeWithSoftHsm2('keys in AWS (a stand-in), signatures on a PKCS#11 token, a
     await stack?.stop();
     await softHsm2?.remove();
     await aws.close();
+  });
+
+  test('the service throttled: no load failed for that', async () => {
+    expect(aws.throttled).toBeGreaterThan(0);
+    expect((await stack.status()).loads).toMatchObject({ confirmed: TERMINALS, failed: 0 });
   });
 
   test('every terminal holds the initial keys that the BDKs in AWS and its KSNs give', async () => {
@@ -105,7 +111,7 @@ describeWithSoftHsm2('keys in AWS (a stand-in), signatures on a PKCS#11 token, a
   test('neither PIN nor secret is in a log', () => {
     const logs = Object.values(stack.logs()).join('\n');
     expect(logs).not.toContain(softHsm2.pin);
-    expect(logs).not.toContain('not a secret');
+    expect(logs).not.toContain(fakeSecret);
   });
 
   test('after a restart of the KDH its signing key is found again', async () => {

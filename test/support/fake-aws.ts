@@ -20,6 +20,7 @@ import { type KeyBlockHeader, type OptionalBlock, unwrap, wrap } from '@openkdh/
 import { assembleKeyToken, exportKey, issuerAndSerialNumber, rsaPublicKey } from '@openkdh/tr34';
 import { certificationRequest } from '../../apps/soft-hsm/src/asymmetric/certification-request.ts';
 import { dataPlaneCall } from './fake-aws-data-plane.ts';
+import { sigv4Of } from './sigv4.ts';
 
 /** Something that happens to the next request instead of its answer, or after it was carried out. */
 export type Mishap =
@@ -62,11 +63,18 @@ const algorithms: Record<string, { letter: 'A' | 'T'; bytes: number; strengthBit
   AES_256: { letter: 'A', bytes: 32, strengthBits: 256 },
 };
 
+const tooMany: Mishap = { exception: 'ThrottlingException', status: 400 };
+
 const exportabilities: Record<string, string> = { EXPORTABLE: 'E', NON_EXPORTABLE: 'N', SENSITIVE: 'S' };
 
 export class FakeAws {
   readonly operations: string[] = [];
   readonly mishaps: Mishap[] = [];
+  /** Above this it throttles. */
+  requestsPerSecond = Number.POSITIVE_INFINITY;
+  throttled = 0;
+  #second = 0;
+  #inThisSecond = 0;
   readonly #keys = new Map<string, StoredKey>();
   /** ARNs. */
   readonly #aliases = new Map<string, string>();
@@ -106,6 +114,15 @@ export class FakeAws {
     return this.#find(arn).key!;
   }
 
+  #tooMany(): boolean {
+    const second = Math.floor(Date.now() / 1000);
+    if (second !== this.#second) [this.#second, this.#inThisSecond] = [second, 0];
+    this.#inThisSecond += 1;
+    if (this.#inThisSecond <= this.requestsPerSecond) return false;
+    this.throttled += 1;
+    return true;
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -125,10 +142,11 @@ export class FakeAws {
       else answer(status, { __type: `com.amazonaws.paymentcryptography#${exception}`, Message });
     };
     try {
-      requireSignature(request, call);
-      const mishap = this.mishaps.shift();
+      const body = Buffer.concat(chunks);
+      requireSignature(request, call, body);
+      const mishap = this.#tooMany() ? tooMany : this.mishaps.shift();
       const carryOut = async (): Promise<Json> => {
-        const input = JSON.parse(Buffer.concat(chunks).toString()) as Json;
+        const input = JSON.parse(body.toString()) as Json;
         if (call.isRest) return dataPlaneCall(call, input, (identifier) => this.#find(identifier));
         return this.#execute(call.operation, input);
       };
@@ -363,16 +381,17 @@ function callOf({ url = '', headers }: IncomingMessage): Call {
   return { ...rest, operation, isRest: false, contentType: 'application/x-amz-json-1.0' };
 }
 
-/** SigV4 is not recomputed: a request must carry it, for the right service. */
-function requireSignature({ method, url, headers }: IncomingMessage, call: Call): void {
-  const signed = new RegExp(
-    `^AWS4-HMAC-SHA256 Credential=[^/]+/\\d{8}/us-east-1/${call.signingName}/aws4_request, SignedHeaders=`,
-  );
+/** The secret of every caller. */
+export const fakeSecret = 'not a secret';
+
+function requireSignature(request: IncomingMessage, call: Call, body: Uint8Array): void {
+  const { method, url, headers } = request;
   if (method !== 'POST' || (url !== '/' && !call.isRest) || headers['content-type'] !== call.contentType) {
     throw new Refused('SerializationException', `expected ${call.contentType}`);
   }
-  if (!signed.test(headers.authorization ?? ''))
-    throw new Refused('MissingAuthenticationTokenException', 'signature');
+  const signature = sigv4Of(request, body);
+  if (signature?.service !== call.signingName || !signature.isBy(fakeSecret))
+    throw new Refused('InvalidSignatureException', 'the signature does not match');
 }
 
 /** Each call of the service derives again; nothing of it is stored. */

@@ -1,6 +1,9 @@
 /** Stable codes; the meaning of each is the sentence beside it. */
 export type HsmErrorCode =
-  /** No connection could be had in time; the request did not leave, or `mayHaveExecuted` says that it did. */
+  /**
+   * No connection could be had in time, or the HSM took no more requests; the request did not leave, or
+   * `mayHaveExecuted` says that it did.
+   */
   | 'HSM_UNREACHABLE'
   /** The request left and no answer came in time; it may have been executed. */
   | 'HSM_TIMEOUT'
@@ -21,7 +24,7 @@ export type HsmErrorCode =
 
 export interface HsmErrorDetails {
   /** Error code as the HSM wrote it: two characters on a payShield. */
-  answer?: string;
+  answer?: string | undefined;
   /** Whether the HSM may have done the work. Default false. */
   mayHaveExecuted?: boolean;
   cause?: unknown;

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { FakeAws, type Mishap } from '../../../../test/support/fake-aws.ts';
+import { FakeAws, fakeSecret, type Mishap } from '../../../../test/support/fake-aws.ts';
 import { conformanceKit } from '../../../../test/support/hsm-conformance-kit.ts';
 import { hsmConformance } from '../conformance.ts';
 import type { HsmError } from '../errors.ts';
@@ -13,7 +13,7 @@ afterAll(() => aws.close());
 const open = (options: Partial<AwsOptions> = {}): AwsHsm =>
   new AwsHsm({
     region: 'us-east-1',
-    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'not a secret' },
+    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: fakeSecret },
     endpoint,
     ...options,
   });
@@ -36,6 +36,14 @@ hsmConformance('AWS without a CA of the KRDs, against a stand-in', async () => o
   ...lacks,
   'export-tr34',
 ]);
+
+test('calls signed with another secret are refused, on both planes', async () => {
+  const stranger = open({ credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'another' } });
+  const refused = { code: 'HSM_REFUSED', answer: 'InvalidSignatureException' };
+  await expect(stranger.random(1)).rejects.toMatchObject(refused);
+  await expect(stranger.encrypt({ key: 'alias/a', data: new Uint8Array(16) })).rejects.toMatchObject(refused);
+  await stranger.close();
+});
 
 describe('what is sent again', () => {
   const kek: GenerateKeyRequest = { usage: 'K0', algorithm: 'A128', modeOfUse: 'B', exportability: 'E' };
@@ -163,11 +171,11 @@ describe('what is sent again', () => {
     await impatient.close();
   });
 
-  test('throttled until the deadline: the call ends, with the refusal or as a timeout', async () => {
+  test('throttled until the deadline: the call ends, and may be made again', async () => {
     const impatient = open({ timeoutMs: 150 });
     aws.mishaps.push(...Array.from({ length: 50 }, () => throttled));
     const error = await errorOf(impatient.random(16));
-    expect(['HSM_REFUSED', 'HSM_TIMEOUT']).toContain(error.code);
+    expect(['HSM_UNREACHABLE', 'HSM_TIMEOUT']).toContain(error.code);
     await impatient.close();
   });
 

@@ -30,8 +30,8 @@ describe('one call of AWS', () => {
     [connectionError('ECONNRESET'), true, false, 'HSM_UNREACHABLE', true],
     [serviceError('InternalServerException', 500), true, false, 'HSM_UNREACHABLE', true],
     [serviceError('ServiceUnavailableException', 503), true, false, 'HSM_UNREACHABLE', true],
-    [serviceError('ThrottlingException', 400), true, true, 'HSM_REFUSED', false],
-    [serviceError('TooManyRequestsException', 429), true, true, 'HSM_REFUSED', false],
+    [serviceError('ThrottlingException', 400), true, true, 'HSM_UNREACHABLE', false],
+    [serviceError('TooManyRequestsException', 429), true, true, 'HSM_UNREACHABLE', false],
     [serviceError('ValidationException', 400), false, false, 'HSM_REFUSED', false],
     [serviceError('AccessDeniedException', 403), false, false, 'HSM_REFUSED', false],
   ])('%s', async (error, againIfRepeatable, againIfNot, code, mayHaveExecuted) => {

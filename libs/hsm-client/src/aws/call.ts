@@ -28,22 +28,21 @@ export async function call<Result>(
   try {
     for (let attempt = 0; ; attempt += 1) {
       if (closing.aborted) throw closed(attempt > 0);
-      const failure = await send(signal).then(
+      const outcome = await send(signal).then(
         (result) => ({ result }),
         (error: unknown) => failureOf(error),
       );
-      if ('result' in failure) return failure.result;
+      if ('result' in outcome) return outcome.result;
       if (closing.aborted) throw closed(true);
-      if (signal.aborted) {
+      const { kind } = outcome;
+      if (kind === 'unknown' && signal.aborted) {
         const message = `${operation}: no answer from AWS within ${timeoutMs} ms`;
         throw new HsmError('HSM_TIMEOUT', message, { mayHaveExecuted: true });
       }
-      if (failure.kind === 'refused' || (failure.kind === 'unknown' && !repeatable)) {
-        throw toHsmError(operation, failure);
-      }
+      if (kind === 'refused' || (kind === 'unknown' && !repeatable)) throw toHsmError(operation, outcome);
       const pauseMs = Math.random() * FIRST_PAUSE_MS * 2 ** attempt;
-      const pastDeadline = await sleep(pauseMs, false, { signal }).catch(() => !closing.aborted);
-      if (pastDeadline) throw toHsmError(operation, failure);
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted && !closing.aborted) throw toHsmError(operation, outcome);
     }
   } finally {
     deadline.end();
@@ -82,11 +81,14 @@ function failureOf(error: unknown): Failure {
 
 function toHsmError(operation: string, { kind, name, requestId }: Failure): HsmError {
   const where = requestId === undefined ? '' : ` (request ${requestId})`;
-  return kind === 'refused' || kind === 'throttled'
-    ? new HsmError('HSM_REFUSED', `${operation}: AWS refused with ${name}${where}`, { answer: name })
-    : new HsmError('HSM_UNREACHABLE', `${operation}: AWS failed with ${name}${where}`, {
-        mayHaveExecuted: kind === 'unknown',
-      });
+  if (kind === 'refused') {
+    return new HsmError('HSM_REFUSED', `${operation}: AWS refused with ${name}${where}`, { answer: name });
+  }
+  // Throttled until the deadline: nothing is wrong with the request, which may well be made again later.
+  return new HsmError('HSM_UNREACHABLE', `${operation}: AWS failed with ${name}${where}`, {
+    answer: kind === 'throttled' ? name : undefined,
+    mayHaveExecuted: kind === 'unknown',
+  });
 }
 
 function closed(mayHaveExecuted: boolean): HsmError {
