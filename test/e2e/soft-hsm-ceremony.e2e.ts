@@ -7,7 +7,7 @@ import { deriveAesInitialKey } from '@openkdh/dukpt';
 import { type Order, orderBytes } from '@openkdh/hsm-management';
 import { callHsm } from '../../apps/cli/src/hsm/management.ts';
 import { openkdh, readSteps } from '../cli/transcript.ts';
-import { findKeysInMemory } from '../support/key-scan.ts';
+import { findKeysInMemory, type Needle } from '../support/key-scan.ts';
 import { killAll, newHome, SoftHsmProcess } from '../support/soft-hsm-process.ts';
 import { atTerminal } from '../support/terminal.ts';
 import { WireClient } from '../support/wire-client.ts';
@@ -117,6 +117,51 @@ function pattern(shown: string): RegExp {
   return new RegExp(`^${parts.join('[^]*')}$`);
 }
 
+/** Has keys formed, entered, used and derived, and names them all. */
+async function useKnownKeys(): Promise<Needle[]> {
+  const components = [randomBytes(16), randomBytes(16)];
+  const bdk = Buffer.from(components[0]!.map((byte, n) => byte ^ components[1]![n]!));
+  const host = await WireClient.unix(home.socket);
+  const call = async (command: string) => (await host.call(`HEAD${command}`)).toString('latin1').slice(4);
+  const blocks: string[] = [];
+  for (const [n, custodian] of ['ann', 'dan'].entries()) {
+    const attributes = { keyUsage: 'B0', algorithm: 'A1', modeOfUse: 'X', exportability: 'S' };
+    const passphrase = passphraseOf(custodian);
+    const parameters = { ...attributes, custodian, number: n + 1, passphraseBytes: passphrase.length };
+    const entered = await manage('enter-component', parameters, Buffer.concat([passphrase, components[n]!]));
+    blocks.push(entered['keyBlock'] as string);
+  }
+  await order('grant', { activity: 'component.B0.host', client: 'local', lmkId: '00', count: 1 });
+  const formed = await call(`A42FFFS${blocks.join('')}#0000`);
+  expect(formed.slice(0, 4)).toBe('A500');
+  const zmk = (await call('A00FFFS#K1A1B00E00')).slice(4, -6);
+  const initialKeys = [];
+  for (let n = 0; n < 50; n += 1) {
+    const id = Buffer.from(`00000000000000${n.toString(16).padStart(2, '0')}`, 'hex');
+    const ksn = id.toString('hex').toUpperCase();
+    expect((await call(`A0BFFFS01${formed.slice(4, -6)}${ksn}${zmk}R#B1A1X00S00&N!D`)).slice(0, 4)).toBe(
+      'A100',
+    );
+    initialKeys.push({ name: `initial key ${n}`, key: deriveAesInitialKey(bdk, id) });
+  }
+  host.close();
+  return [
+    { name: 'BDK', key: bdk },
+    ...components.map((key, n) => ({ name: `component ${n + 1}`, key })),
+    ...['ann', 'bob', 'dan'].map((custodian) => ({
+      name: `passphrase of ${custodian}`,
+      key: passphraseOf(custodian),
+    })),
+    ...initialKeys,
+  ];
+}
+
+function expectNotInMemory(needles: Needle[]): void {
+  const { found, scannedBytes } = findKeysInMemory(hsm.child.pid!, needles);
+  expect(scannedBytes).toBeGreaterThan(10_000_000);
+  expect(found).toEqual([]);
+}
+
 describe('dual control', () => {
   test('a host that the officers let in no longer may do nothing', async () => {
     const host = await WireClient.unix(home.socket);
@@ -144,49 +189,9 @@ describe('dual control', () => {
   }, 60_000);
 
   test('no key that was formed, used or entered is in the memory of the locked HSM', async () => {
-    const components = [randomBytes(16), randomBytes(16)];
-    const bdk = Buffer.from(components[0]!.map((byte, n) => byte ^ components[1]![n]!));
-    const host = await WireClient.unix(home.socket);
-    const call = async (command: string) => (await host.call(`HEAD${command}`)).toString('latin1').slice(4);
-    const blocks: string[] = [];
-    for (const [n, custodian] of ['ann', 'dan'].entries()) {
-      const attributes = { keyUsage: 'B0', algorithm: 'A1', modeOfUse: 'X', exportability: 'S' };
-      const passphrase = passphraseOf(custodian);
-      const parameters = { ...attributes, custodian, number: n + 1, passphraseBytes: passphrase.length };
-      const entered = await manage(
-        'enter-component',
-        parameters,
-        Buffer.concat([passphrase, components[n]!]),
-      );
-      blocks.push(entered['keyBlock'] as string);
-    }
-    await order('grant', { activity: 'component.B0.host', client: 'local', lmkId: '00', count: 1 });
-    const formed = await call(`A42FFFS${blocks.join('')}#0000`);
-    expect(formed.slice(0, 4)).toBe('A500');
-    const zmk = (await call('A00FFFS#K1A1B00E00')).slice(4, -6);
-    const initialKeys = [];
-    for (let n = 0; n < 50; n += 1) {
-      const id = Buffer.from(`00000000000000${n.toString(16).padStart(2, '0')}`, 'hex');
-      const ksn = id.toString('hex').toUpperCase();
-      expect((await call(`A0BFFFS01${formed.slice(4, -6)}${ksn}${zmk}R#B1A1X00S00&N!D`)).slice(0, 4)).toBe(
-        'A100',
-      );
-      initialKeys.push({ name: `initial key ${n}`, key: deriveAesInitialKey(bdk, id) });
-    }
-    host.close();
+    const needles = await useKnownKeys();
     expect(await manage('lock')).toMatchObject({ state: 'LOCKED' });
-    const needles = [
-      { name: 'BDK', key: bdk },
-      ...components.map((key, n) => ({ name: `component ${n + 1}`, key })),
-      ...['ann', 'bob', 'dan'].map((custodian) => ({
-        name: `passphrase of ${custodian}`,
-        key: passphraseOf(custodian),
-      })),
-      ...initialKeys,
-    ];
-    const { found, scannedBytes } = findKeysInMemory(hsm.child.pid!, needles);
-    expect(scannedBytes).toBeGreaterThan(10_000_000);
-    expect(found).toEqual([]);
+    expectNotInMemory(needles);
     expect(await unlock()).toMatchObject({ state: 'OPERATIONAL' });
   }, 60_000);
 
@@ -285,12 +290,14 @@ describe('dual control', () => {
     }
   }, 60_000);
 
-  test('erasing: connections end, the LMK is gone, a restart does not bring it back', async () => {
+  test('erasing: connections end, no key is in memory, the LMK is gone, a restart does not bring it back', async () => {
+    const needles = await useKnownKeys();
     const host = await WireClient.unix(home.socket);
     expect(openkdhHsm(['zeroise', '--socket', socket, '--confirm', 'erase'])).toMatchObject({
       answer: { state: 'TAMPERED' },
     });
     await expect(host.call('HEADNC')).rejects.toThrow('closed the connection');
+    expectNotInMemory(needles);
     expect(existsSync(join(home.state, 'lmk.sealed'))).toBe(false);
     expect(await hsm.stop()).toBe(0);
     hsm = new SoftHsmProcess(home.dualControl);

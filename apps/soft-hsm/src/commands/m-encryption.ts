@@ -31,43 +31,29 @@ import type { CommandScope } from './scope.ts';
 export const m0: Command = {
   name: 'encrypt data',
   kind: 'key',
-  prepare(fields) {
-    const mode = readMode(fields);
-    const [input, output] = readFormats(fields);
-    const key = readDataKey(fields);
-    const iv = mode === 'CBC' ? readIv(fields, key) : undefined;
-    const data = readData(fields, input);
-    const lmkId = readLmkId(fields);
-    return (scope) => {
-      const lmk = scope.lmk(lmkId);
-      return withCipher(scope, lmk, key, 'E', (cipher) => {
-        const encrypted = encrypt(cipher, iv, data);
-        return answer(nextIv(iv, encrypted), dataField(encrypted, output));
-      });
-    };
-  },
+  prepare: (fields) => crypt(fields, 'E'),
 };
 
 /** `M2`, as M0. */
 export const m2: Command = {
   name: 'decrypt data',
   kind: 'key',
-  prepare(fields) {
-    const mode = readMode(fields);
-    const [input, output] = readFormats(fields);
-    const key = readDataKey(fields);
-    const iv = mode === 'CBC' ? readIv(fields, key) : undefined;
-    const data = readData(fields, input);
-    const lmkId = readLmkId(fields);
-    return (scope) => {
-      const lmk = scope.lmk(lmkId);
-      return withCipher(scope, lmk, key, 'D', (cipher) => {
-        const clear = decrypt(cipher, iv, data);
-        return answer(nextIv(iv, data), dataField(clear, output));
-      });
-    };
-  },
+  prepare: (fields) => crypt(fields, 'D'),
 };
+
+function crypt(fields: FieldReader, direction: Direction) {
+  const mode = readMode(fields);
+  const [input, output] = readFormats(fields);
+  const key = readDataKey(fields);
+  const iv = mode === 'CBC' ? readIv(fields, key) : undefined;
+  const data = readData(fields, input);
+  const lmkId = readLmkId(fields);
+  return (scope: CommandScope) => {
+    const result = transform(scope, scope.lmk(lmkId), { key, iv, direction }, data);
+    const ciphertext = direction === 'E' ? result : data;
+    return answer(nextIv(iv, ciphertext), dataField(result, output));
+  };
+}
 
 /** `M4` source mode[2N] destination mode[2N] formats[2] FFF source key [KSN] FFF destination key [KSN] [IVs] data */
 export const m4: Command = {
@@ -83,16 +69,16 @@ export const m4: Command = {
     const lmkId = readLmkId(fields);
     return (scope) => {
       const lmk = scope.lmk(lmkId);
-      const clear = withCipher(scope, lmk, source, 'D', (cipher) => decrypt(cipher, sourceIv, data));
+      const clear = transform(scope, lmk, { key: source, iv: sourceIv, direction: 'D' }, data);
       try {
-        return withCipher(scope, lmk, destination, 'E', (cipher) => {
-          const encrypted = encrypt(cipher, destinationIv, clear);
-          return answer(
-            nextIv(sourceIv, data),
-            nextIv(destinationIv, encrypted),
-            dataField(encrypted, output),
-          );
-        });
+        const encrypted = transform(
+          scope,
+          lmk,
+          { key: destination, iv: destinationIv, direction: 'E' },
+          clear,
+        );
+        const ivs = [nextIv(sourceIv, data), nextIv(destinationIv, encrypted)];
+        return answer(...ivs, dataField(encrypted, output));
       } finally {
         wipe(clear);
       }
@@ -100,13 +86,16 @@ export const m4: Command = {
   },
 };
 
+/** E encrypts, D decrypts. */
+type Direction = 'E' | 'D';
+
 interface DataKey {
   block: string;
   /** Of a BDK. */
   ksn: Buffer | undefined;
 }
 
-const dukptUses: Readonly<Record<'E' | 'D', DukptUse>> = {
+const dukptUses: Readonly<Record<Direction, DukptUse>> = {
   D: { tdes: 'DATA_REQUEST', aes: 'DATA_ENC' },
   E: { tdes: 'DATA_RESPONSE', aes: 'DATA_DEC' },
 };
@@ -135,32 +124,30 @@ function readIv(fields: FieldReader, { block }: DataKey): Buffer {
   return Buffer.from(fields.hex(block.charAt(algorithmAt) === 'A' ? 32 : 16, 'IV'), 'hex');
 }
 
-function withCipher<T>(
+/** What is done with data under one key; without an IV in ECB mode. */
+interface Transformation {
+  key: DataKey;
+  iv: Uint8Array | undefined;
+  direction: Direction;
+}
+
+function transform(
   scope: CommandScope,
   lmk: Lmk,
-  { block, ksn }: DataKey,
-  direction: 'E' | 'D',
-  use: (cipher: BlockCipher) => T,
-): T {
+  { key: { block, ksn }, iv, direction }: Transformation,
+  data: Uint8Array,
+): Uint8Array {
   const key = scope.openFor(ksn ? bdkRule : dataKeyRule(direction), lmk, block);
   const dukptKey = ksn && deriveDukptKey(key, ksn, dukptUses[direction]);
   const cipher = (key.algorithm.letter === 'A' ? aes : tdes)(dukptKey ?? key.key);
   try {
-    return use(cipher);
+    requireWholeBlocks(cipher, data);
+    if (direction === 'E') return iv ? cbcEncrypt(cipher, iv, data) : ecbEncrypt(cipher, data);
+    return iv ? cbcDecrypt(cipher, iv, data) : ecbDecrypt(cipher, data);
   } finally {
     cipher.wipe();
     wipe(dukptKey);
   }
-}
-
-function encrypt(cipher: BlockCipher, iv: Uint8Array | undefined, data: Uint8Array): Uint8Array {
-  requireWholeBlocks(cipher, data);
-  return iv ? cbcEncrypt(cipher, iv, data) : ecbEncrypt(cipher, data);
-}
-
-function decrypt(cipher: BlockCipher, iv: Uint8Array | undefined, data: Uint8Array): Uint8Array {
-  requireWholeBlocks(cipher, data);
-  return iv ? cbcDecrypt(cipher, iv, data) : ecbDecrypt(cipher, data);
 }
 
 function requireWholeBlocks({ blockBytes }: BlockCipher, data: Uint8Array): void {
