@@ -8,12 +8,22 @@ import { openNote, parseCheckpoint, parseNote, parseVerifierKey } from '@openkdh
 import pg from 'pg';
 import { exportLog } from '../../apps/cli/src/audit/export.ts';
 import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
+import { readState } from '../../apps/cli/src/witness/state-file.ts';
 import { hasSecondVerifier, secondVerdicts } from '../support/second-verifier.ts';
 import { Stack } from '../support/stack.ts';
+import { WitnessProcess } from '../support/witness.ts';
 
 const TERMINALS = 3;
 /** The tables of the history. */
-const tables = ['audit_event', 'audit_unsealed', 'log_leaf', 'log_tile', 'log_checkpoint', 'log_head'];
+const tables = [
+  'audit_event',
+  'audit_unsealed',
+  'log_leaf',
+  'log_tile',
+  'log_checkpoint',
+  'log_cosignature',
+  'log_head',
+];
 
 describe('an auditor with a kept key and a kept checkpoint', () => {
   const folder = mkdtempSync(join(tmpdir(), 'openkdh-audit-'));
@@ -21,6 +31,9 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
   let stack: Stack;
   let client: pg.Client;
   let key: string;
+  let witness: WitnessProcess;
+  /** Another one that the KDH is told of and that never runs. */
+  let absent: WitnessProcess;
   let made = 0;
 
   /** Exports the log into a new bundle. */
@@ -72,7 +85,10 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
   };
 
   beforeAll(async () => {
-    stack = await Stack.start();
+    witness = await WitnessProcess.create(folder, 'auditor.example/w1');
+    absent = await WitnessProcess.create(folder, 'auditor.example/w2');
+    const list = [witness, absent].map(({ url, key }) => `${url} ${key}`).join();
+    stack = await Stack.start({ serverEnvironment: { KDH_WITNESSES: list, KDH_WITNESS_QUORUM: '1' } });
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(TERMINALS);
@@ -92,6 +108,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     await allSealed();
   }, 120_000);
   afterAll(async () => {
+    await witness.end('SIGTERM');
     await client.end();
     await stack.stop();
     rmSync(folder, { recursive: true });
@@ -180,7 +197,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
   });
 
   test('the log is made anew from an edited table: a fork, shown by the kept checkpoint alone', async () => {
-    const sql = `truncate log_leaf, log_tile, log_checkpoint, audit_unsealed; update log_head set size = 0;
+    const sql = `truncate log_leaf, log_tile, log_checkpoint, log_cosignature, audit_unsealed; update log_head set size = 0;
       update audit_event set actor = 'nobody' where id = 3;
       insert into audit_unsealed (event_ids) select array_agg(id order by id) from audit_event`;
     const before = await exportBundle();
@@ -201,6 +218,124 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
         exitCode: 12,
         words: expect.stringContaining('two checkpoints'),
       });
+    });
+  });
+
+  describe('with a witness', () => {
+    interface Witnesses {
+      size: number;
+      finalSize: number | null;
+      witnesses: { state: string; detail: string; size: number }[];
+    }
+    const standing = () => stack.api.get<Witnesses>('/log/witnesses');
+    const untilState = (state: string) =>
+      stack.until(`the witness ${state}`, async () => (await standing()).witnesses[0]!.state === state);
+    /** Everything is as it was, and the log goes on. */
+    const goOn = async () => {
+      await client.query(`insert into audit_event (type, actor) values ('test.later', 'test')`);
+      await untilState('AGREES');
+    };
+    const openIncidents = async () => {
+      const { rows } = await client.query<{ kind: string; detail: object }>(
+        `select kind, detail from incident where kind = 'LOG_CONTRADICTED' order by opened_at`,
+      );
+      return rows;
+    };
+    const verifyWitnessed = async (bundle: string, trusted: WitnessProcess[], quorum: number) => {
+      const keys = trusted.map((one) => one.key);
+      const { exitCode, words } = await verifyBundle.run({ bundle, key, previous, witness: keys, quorum });
+      const options = ['--key', key, '--previous', previous, '--quorum', String(quorum)];
+      for (const one of keys) options.push('--witness', one);
+      if (hasSecondVerifier) expect(secondVerdicts([bundle], options)).toMatchObject([{ exitCode }]);
+      return { exitCode, words: words() };
+    };
+
+    test('that is away nothing is final, and nothing else waits', async () => {
+      expect(await standing()).toMatchObject({
+        finalSize: null,
+        quorum: 1,
+        witnesses: [{ state: 'AWAY', size: 0 }, { state: 'AWAY' }],
+      });
+      await expect(stack.api.get('/log/final-checkpoint')).rejects.toThrow(/LOG_NOT_FINAL|404/);
+    });
+
+    test('the log as it is becomes final, and a bundle shows who cosigned it', async () => {
+      await witness.start(key);
+      await untilState('AGREES');
+      await stack.until('the newest is final', async () => {
+        const { size, finalSize } = await standing();
+        return size === finalSize;
+      });
+      const bundle = await exportBundle({ final: true });
+      expect(await verifyWitnessed(bundle, [witness, absent], 1)).toEqual({
+        exitCode: 0,
+        words: expect.stringContaining(
+          'cosigned that, each of them having seen the log only grow: auditor.example/w1',
+        ),
+      });
+      expect(await verifyWitnessed(bundle, [witness, absent], 2)).toMatchObject({ exitCode: 17 });
+      expect(await verifyWitnessed(bundle, [absent], 1)).toMatchObject({ exitCode: 17 });
+    });
+
+    test('cosignatures that are deleted come back', async () => {
+      await client.query('set session_replication_role = replica');
+      await client.query('truncate log_cosignature');
+      await client.query('set session_replication_role = origin');
+      await stack.until('the newest is final', async () => {
+        const { size, finalSize } = await standing();
+        return size === finalSize;
+      });
+    });
+
+    test('the log is made anew: the witness says FORK and keeps both checkpoints; the KDH opens an incident', async () => {
+      const sql = `truncate log_leaf, log_tile, log_checkpoint, log_cosignature, audit_unsealed;
+        update log_head set size = 0; update audit_event set actor = 'nobody' where id = 3;
+        insert into audit_unsealed select id from audit_event`;
+      await attack(sql, async () => {
+        await untilState('CONTRADICTS');
+        expect(witness.log).toMatch(/kdh\.local\.\w+: FORK: it has signed two checkpoints of \d+ entries/);
+        expect(await openIncidents()).toEqual([
+          {
+            kind: 'LOG_CONTRADICTED',
+            detail: { witness: 'auditor.example/w1', detail: expect.stringMatching(/^FORK: /) },
+          },
+        ]);
+        const { rows } = await client.query(
+          `select body from audit_event where type = 'incident.opened' and body ->> 'kind' = 'LOG_CONTRADICTED'`,
+        );
+        expect(rows).toHaveLength(1);
+        await allSealed();
+        expect((await standing()).finalSize).toBeNull();
+        expect(await verifyWitnessed(await exportBundle(), [witness], 1)).toMatchObject({ exitCode: 17 });
+        const { latest, fork } = [...readState(witness.stateFile).state.logs.values()][0]!;
+        const trusted = [parseVerifierKey(key)];
+        const [one, other] = [latest.note, fork!].map((note) => openNote(note, trusted).text);
+        expect(one!.split('\n')[1]).toBe(other!.split('\n')[1]);
+        expect(one).not.toBe(other);
+      });
+      await goOn();
+    });
+
+    test('an old backup is restored: the witness says OLDER, and UNPROVEN once that log has grown anew', async () => {
+      const size = sizeOf(await exportBundle()) - 3n;
+      const sql = `delete from log_leaf where leaf_index >= ${size}; update log_head set size = ${size};
+        update log_tile set bytes = substring(bytes from 1 for ${32n * size}) where level = 0;
+        truncate log_cosignature, log_checkpoint, audit_unsealed;
+        delete from audit_event where id not in (select event_id from log_leaf)`;
+      await attack(sql, async () => {
+        await untilState('CONTRADICTS');
+        expect((await openIncidents()).at(-1)).toMatchObject({
+          detail: {
+            detail: expect.stringMatching(/^OLDER: it has cosigned \d+ entries, and this log has \d+/),
+          },
+        });
+        expect(witness.log).toMatch(/: OLDER: it shows \d+ entries, after \d+ were cosigned/);
+        await client.query(
+          `insert into audit_event (type, actor) select 'test.other', 'test' from generate_series(1, 9)`,
+        );
+        await stack.until('the witness sees it', () => witness.log.includes(': UNPROVEN: '));
+      });
+      await goOn();
     });
   });
 

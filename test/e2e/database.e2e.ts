@@ -30,6 +30,7 @@ describe('database', () => {
       'NodeLease1764200000000',
       'BdkPolicy1764400000000',
       'IncidentDecisions1764410000000',
+      'Witnesses1764500000000',
       'AuditorSearches1764600000000',
       'OperatorNames1764610000000',
       'RecordLookups1764620000000',

@@ -122,8 +122,9 @@ describe('the history that an outsider can verify', () => {
     expect(() => verifyGrowth(before, after, [])).toThrow();
   }, 60_000);
 
-  test('leaves and checkpoints can be added, never changed or removed', async () => {
-    for (const table of ['log_leaf', 'log_checkpoint']) {
+  test('leaves, checkpoints and cosignatures can be added, never changed or removed', async () => {
+    await client.query(`insert into log_cosignature values (1, 'test', '', now())`);
+    for (const table of ['log_leaf', 'log_checkpoint', 'log_cosignature']) {
       await expect(client.query(`delete from ${table}`)).rejects.toThrow('append-only');
       await expect(client.query(`truncate ${table}`)).rejects.toThrow('append-only');
     }

@@ -10,7 +10,7 @@ const longestBody = 64 * 1024;
 const limits = {
   connections: 64,
   headerBytes: 8 * 1024,
-  headersMilliseconds: 5_000,
+  headersMilliseconds: 3_000,
   requestMilliseconds: 10_000,
   idleMilliseconds: 60_000,
   /** How often the times are checked. */

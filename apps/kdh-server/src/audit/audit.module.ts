@@ -8,6 +8,7 @@ import { SavedSearchesController } from './saved-searches.controller.ts';
 import { SavedSearchesService } from './saved-searches.service.ts';
 import { TransfersController } from './transfers.controller.ts';
 import { TransfersService } from './transfers.service.ts';
+import { WitnessesController } from './witnesses/witnesses.controller.ts';
 
 @Module({
   imports: [LogModule],
@@ -17,6 +18,7 @@ import { TransfersService } from './transfers.service.ts';
     ReceiptsController,
     SavedSearchesController,
     LogController,
+    WitnessesController,
   ],
   providers: [TransfersService, EventsService, SavedSearchesService],
 })

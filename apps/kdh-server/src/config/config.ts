@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { parseWitnessList, witnessListForm } from '../audit/witnesses/witness-list.ts';
 import { parseRedisAddress, redisAddressForms } from '../queue/redis-address.ts';
 
 const port = z.coerce.number().int().min(0).max(65535);
@@ -51,6 +52,16 @@ const configSchema = z
       .int()
       .min(60)
       .default(7 * 24 * 3600),
+    KDH_WITNESSES: z
+      .string()
+      .default('')
+      .transform((text, context) => {
+        const witnesses = parseWitnessList(text);
+        if (witnesses) return witnesses;
+        context.issues.push({ code: 'custom', message: witnessListForm, input: text });
+        return z.NEVER;
+      }),
+    KDH_WITNESS_QUORUM: z.coerce.number().int().min(1).max(99).optional(),
     /** For tests; see failpoints.ts. */
     KDH_FAILPOINTS: z.string().min(1).optional(),
   })
@@ -58,6 +69,12 @@ const configSchema = z
     message:
       'the REST API leaves the loopback interface only over TLS: set KDH_HTTP_TLS_CERT and KDH_HTTP_TLS_KEY',
     path: ['KDH_HTTP_HOST'],
+  })
+  // All of the witnesses unless said otherwise; without witnesses nothing is final.
+  .transform((c) => ({ ...c, KDH_WITNESS_QUORUM: c.KDH_WITNESS_QUORUM ?? c.KDH_WITNESSES.length }))
+  .refine((c) => c.KDH_WITNESS_QUORUM <= c.KDH_WITNESSES.length, {
+    message: 'expected at most as many as KDH_WITNESSES has',
+    path: ['KDH_WITNESS_QUORUM'],
   });
 
 export type Config = z.infer<typeof configSchema>;

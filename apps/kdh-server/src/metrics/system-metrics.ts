@@ -1,6 +1,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { readCertificate } from '@openkdh/pki';
 import { collectDefaultMetrics, Gauge } from 'prom-client';
+import { cosignedSize, finalSize } from '../audit/witnesses/cosignatures.ts';
+import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
 import { devicesLeft } from '../keys/ksn.ts';
 import { attemptStates, isFinal } from '../loads/attempt.ts';
@@ -21,6 +23,20 @@ const queueJobs = gauge('kdh_queue_jobs', 'Jobs in the queue, each a chunk of at
 const incidents = gauge('kdh_incidents_open', 'Incidents that wait for a person');
 const ksnsLeft = gauge('kdh_ksn_left', 'Initial KSNs that the BDK can still give out', ['bdk']);
 const ksnSpaceLeft = gauge('kdh_ksn_left_ratio', 'The same as a share of all, 0 to 1', ['bdk']);
+const finalLag = gauge(
+  'kdh_log_final_lag_seconds',
+  'Age of the oldest checkpoint that witnesses have not made final yet; 0 when the newest is. Absent without witnesses',
+);
+const witnessLag = gauge(
+  'kdh_witness_lag_entries',
+  'Entries of the newest checkpoint that the witness has not cosigned',
+  ['witness'],
+);
+const witnessContradicts = gauge(
+  'kdh_witness_contradicts',
+  '1 while the witness says that it has cosigned another history, else 0',
+  ['witness'],
+);
 const notAfter = gauge(
   'kdh_certificate_not_after_timestamp_seconds',
   'End of validity of a certificate of the KDH, Unix time',
@@ -40,6 +56,7 @@ export class SystemMetrics {
   private readonly logger = new Logger('Metrics');
 
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(DERIVE_QUEUE) private readonly queue: DeriveQueue,
     private readonly database: Database,
   ) {}
@@ -51,6 +68,7 @@ export class SystemMetrics {
       this.readSessions(),
       this.readQueue(),
       this.readKsns(),
+      this.readWitnesses(),
       this.readCertificates(),
     ]);
     for (const result of results) {
@@ -100,6 +118,33 @@ export class SystemMetrics {
       const left = Number(devicesLeft(bdk));
       ksnsLeft.set({ bdk: bdk.name }, left);
       ksnSpaceLeft.set({ bdk: bdk.name }, left / Number(bdk.maxDevices));
+    }
+  }
+
+  private async readWitnesses(): Promise<void> {
+    for (const metric of [finalLag, witnessLag, witnessContradicts]) metric.reset();
+    const { KDH_WITNESSES: witnesses, KDH_WITNESS_QUORUM: quorum } = this.config;
+    if (witnesses.length === 0) return;
+    const keys = witnesses.map(({ keyText }) => keyText);
+    const [[newest], final, standings] = await Promise.all([
+      this.database.query<{ size: bigint }>('select size from log_checkpoint order by size desc limit 1'),
+      finalSize(this.database, keys, quorum),
+      this.database.query<{ witness: string }>(
+        `select witness from log_witness where state = 'CONTRADICTS' and witness = any($1)`,
+        [keys],
+      ),
+    ]);
+    const [waiting] = await this.database.query<{ seconds: number }>(
+      `select extract(epoch from now() - created_at)::float8 as seconds from log_checkpoint
+       where size > $1 order by size limit 1`,
+      [final ?? 0n],
+    );
+    finalLag.set(waiting?.seconds ?? 0);
+    for (const { key, keyText } of witnesses) {
+      const cosigned = await cosignedSize(this.database, keyText);
+      witnessLag.set({ witness: key.name }, Number((newest?.size ?? 0n) - cosigned));
+      const contradicts = standings.some(({ witness }) => witness === keyText);
+      witnessContradicts.set({ witness: key.name }, contradicts ? 1 : 0);
     }
   }
 

@@ -5,6 +5,7 @@ import type { Response } from 'express';
 import { Database } from '../../database/database.ts';
 import { Problem } from '../../http/problem.ts';
 import { ForAuditors } from '../../operators/operator.guard.ts';
+import { newestCheckpoint } from '../witnesses/cosignatures.ts';
 import { LogIdentity } from './log-identity.ts';
 
 /** A full tile never changes; clients may keep it for good. */
@@ -30,17 +31,15 @@ export class LogController {
     return `${this.identity.verifierKeyText}\n`;
   }
 
-  /** The newest signed checkpoint. */
+  /** The newest signed checkpoint, with the cosignatures that it has by now. */
   @Get('checkpoint')
   @ApiOkResponse({ description: 'C2SP tlog-checkpoint' })
   @ApiProduces('text/plain')
   async checkpoint(@Res({ passthrough: true }) response: Response): Promise<string> {
-    const [newest] = await this.database.query<{ note: Buffer }>(
-      'select note from log_checkpoint order by size desc limit 1',
-    );
+    const newest = await newestCheckpoint(this.database);
     if (!newest) throw new Problem(404, 'LOG_EMPTY', 'no checkpoint is signed yet; try again in a second');
     response.type('text/plain; charset=utf-8');
-    return newest.note.toString();
+    return Buffer.from(newest.note).toString();
   }
 
   /** `tile/<level>/<index>[.p/<width>]` and `tile/entries/<index>[.p/<width>]`. */
