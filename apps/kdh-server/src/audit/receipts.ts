@@ -7,6 +7,7 @@ import {
 } from '@openkdh/transparency-log';
 import type { Sql } from '../database/database.ts';
 import { tileReader } from './log/tile-reader.ts';
+import { newestCheckpoint } from './witnesses/cosignatures.ts';
 
 /** An entry of the log that a signed checkpoint covers. */
 export interface ProvenEntry {
@@ -18,7 +19,7 @@ export interface ProvenEntry {
 
 /** What the log says of an attempt, proven to one checkpoint. */
 export interface AttemptHistory {
-  /** The signed note. */
+  /** The signed note, with the cosignatures that it has. */
   checkpoint: Buffer;
   size: bigint;
   /** In the order of the log; none if nothing of the attempt is in a checkpoint yet. */
@@ -27,9 +28,7 @@ export interface AttemptHistory {
 
 /** The history of an attempt as far as the newest checkpoint goes. */
 export async function readHistory(sql: Pick<Sql, 'query'>, attemptId: string): Promise<AttemptHistory> {
-  const [newest] = await sql.query<{ size: bigint; note: Buffer }>(
-    'select size, note from log_checkpoint order by size desc limit 1',
-  );
+  const newest = await newestCheckpoint(sql);
   if (!newest) return { checkpoint: Buffer.alloc(0), size: 0n, entries: [] };
   const { size, note } = newest;
   const leaves = await sql.query<{ index: bigint; entry: Buffer }>(
@@ -44,7 +43,7 @@ export async function readHistory(sql: Pick<Sql, 'query'>, attemptId: string): P
   );
   const subtreeHash = subtreeHashFromTiles(size, readTile);
   return {
-    checkpoint: note,
+    checkpoint: Buffer.from(note),
     size,
     entries: leaves.map(({ index, entry }) => ({
       index,
