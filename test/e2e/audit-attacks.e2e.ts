@@ -290,20 +290,25 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     test('the log is made anew: the witness says FORK and keeps both checkpoints; the KDH opens an incident', async () => {
       const sql = `truncate log_leaf, log_tile, log_checkpoint, log_cosignature, audit_unsealed;
         update log_head set size = 0; update audit_event set actor = 'nobody' where id = 3;
-        insert into audit_unsealed select id from audit_event`;
+        insert into audit_unsealed (event_ids) select array_agg(id order by id) from audit_event`;
       await attack(sql, async () => {
         await untilState('CONTRADICTS');
         expect(witness.log).toMatch(/kdh\.local\.\w+: FORK: it has signed two checkpoints of \d+ entries/);
         expect(await openIncidents()).toEqual([
           {
             kind: 'LOG_CONTRADICTED',
-            detail: { witness: 'auditor.example/w1', detail: expect.stringMatching(/^FORK: /) },
+            detail: { witness: 'auditor.example/w1', finding: expect.stringMatching(/^FORK: /) },
           },
         ]);
         const { rows } = await client.query(
           `select body from audit_event where type = 'incident.opened' and body ->> 'kind' = 'LOG_CONTRADICTED'`,
         );
         expect(rows).toHaveLength(1);
+        const [incident] = await stack.api.get<{ id: string }[]>('/incidents?state=OPEN');
+        const decide = (decision: string) =>
+          stack.api.post(`/incidents/${incident!.id}/decide`, { decision, reason: 'a test attacked it' });
+        await expect(decide('LOAD_AGAIN')).rejects.toThrow('it is about the log');
+        expect(await decide('SETTLED')).toMatchObject({ kind: 'LOG_CONTRADICTED', terminalId: null });
         await allSealed();
         expect((await standing()).finalSize).toBeNull();
         expect(await verifyWitnessed(await exportBundle(), [witness], 1)).toMatchObject({ exitCode: 17 });
@@ -326,7 +331,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
         await untilState('CONTRADICTS');
         expect((await openIncidents()).at(-1)).toMatchObject({
           detail: {
-            detail: expect.stringMatching(/^OLDER: it has cosigned \d+ entries, and this log has \d+/),
+            finding: expect.stringMatching(/^OLDER: it has cosigned \d+ entries, and this log has \d+/),
           },
         });
         expect(witness.log).toMatch(/: OLDER: it shows \d+ entries, after \d+ were cosigned/);

@@ -3,11 +3,8 @@ import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { TransparencyLog1764100000000 } from './migrations/1764100000000-transparency-log.ts';
 import { NodeLease1764200000000 } from './migrations/1764200000000-node-lease.ts';
 import { BdkPolicy1764400000000 } from './migrations/1764400000000-bdk-policy.ts';
-<<<<<<< HEAD
 import { IncidentDecisions1764410000000 } from './migrations/1764410000000-incident-decisions.ts';
-=======
 import { Witnesses1764500000000 } from './migrations/1764500000000-witnesses.ts';
->>>>>>> 89a93ae (Let witnesses cosign the log's checkpoints: ask them beside the sealer, count what is final, raise an incident when one contradicts)
 import { AuditorSearches1764600000000 } from './migrations/1764600000000-auditor-searches.ts';
 import { OperatorNames1764610000000 } from './migrations/1764610000000-operator-names.ts';
 import { RecordLookups1764620000000 } from './migrations/1764620000000-record-lookups.ts';
@@ -20,11 +17,8 @@ export const migrations = [
   TransparencyLog1764100000000,
   NodeLease1764200000000,
   BdkPolicy1764400000000,
-<<<<<<< HEAD
   IncidentDecisions1764410000000,
-=======
   Witnesses1764500000000,
->>>>>>> 89a93ae (Let witnesses cosign the log's checkpoints: ask them beside the sealer, count what is final, raise an incident when one contradicts)
   AuditorSearches1764600000000,
   OperatorNames1764610000000,
   RecordLookups1764620000000,

@@ -25,8 +25,8 @@ export const incidentSchema = z
   .object({
     id: z.uuid(),
     kind: z.enum(incidentKinds),
-    terminalId: z.uuid(),
-    serial: z.string(),
+    terminalId: z.uuid().nullable().describe('null: it is about the log'),
+    serial: z.string().nullable(),
     attemptId: z.uuid().nullable(),
     detail: z.record(z.string(), z.unknown()),
     openedAt: z.iso.datetime(),

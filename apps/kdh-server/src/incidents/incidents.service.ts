@@ -15,7 +15,7 @@ const COLUMNS = `i.id, i.kind, i.terminal_id as "terminalId", t.serial, i.attemp
 
 interface OpenIncident {
   kind: string;
-  terminalId: string;
+  terminalId: string | null;
   attemptId: string | null;
 }
 
@@ -37,7 +37,7 @@ export class IncidentsService {
     ].filter(Boolean);
     const condition = where.length > 0 ? `where ${where.join(' and ')}` : '';
     return this.database.query<Incident>(
-      `select ${COLUMNS} from incident i join terminal t on t.id = i.terminal_id ${condition} order by i.id limit $1`,
+      `select ${COLUMNS} from incident i left join terminal t on t.id = i.terminal_id ${condition} order by i.id limit $1`,
       parameters,
     );
   }
@@ -64,10 +64,10 @@ export class IncidentsService {
         const actor = `operator:${by.name}`;
         let loadId: string | undefined;
         if (decision === 'REVOKE_TERMINAL') {
-          await changeTerminalState(sql, { id: incident.terminalId, to: 'REVOKED', reason, actor });
+          await changeTerminalState(sql, { id: terminalOf(incident), to: 'REVOKED', reason, actor });
         }
         if (decision === 'LOAD_AGAIN') {
-          const terminalIds = [incident.terminalId];
+          const terminalIds = [terminalOf(incident)];
           const expirySeconds = this.config.KDH_LOAD_EXPIRY_SECONDS;
           [loadId] = await requestFurtherLoads(sql, { terminalIds, reason, actor, expirySeconds });
         }
@@ -90,7 +90,7 @@ export class IncidentsService {
 
 async function read(sql: Pick<Sql, 'query'>, id: string): Promise<Incident> {
   const [incident] = await sql.query<Incident>(
-    `select ${COLUMNS} from incident i join terminal t on t.id = i.terminal_id where i.id = $1`,
+    `select ${COLUMNS} from incident i left join terminal t on t.id = i.terminal_id where i.id = $1`,
     [id],
   );
   if (!incident) throw new Problem(404, 'INCIDENT_UNKNOWN', 'no incident has this id');
@@ -109,6 +109,11 @@ async function lockOpen(sql: Sql, id: string): Promise<OpenIncident> {
   return incident;
 }
 
+function terminalOf({ terminalId }: OpenIncident): string {
+  if (terminalId !== null) return terminalId;
+  throw new Problem(409, 'INCIDENT_WITHOUT_TERMINAL', 'it is about the log: decide FALSE_ALARM or SETTLED');
+}
+
 function eventOf(
   type: string,
   id: string,
@@ -119,7 +124,7 @@ function eventOf(
   return {
     type,
     actor: `operator:${by.name}`,
-    terminalId,
+    terminalId: terminalId ?? undefined,
     attemptId: attemptId ?? undefined,
     body: { incident: id, kind, ...body },
   };

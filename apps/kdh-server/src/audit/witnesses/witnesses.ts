@@ -6,10 +6,9 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { consistencyProof, consistencyTiles, subtreeHashFromTiles } from '@openkdh/transparency-log';
-import { v7 as uuidv7 } from 'uuid';
 import { CONFIG, type Config } from '../../config/config.ts';
 import { Database } from '../../database/database.ts';
-import { appendAuditEvents } from '../audit-event.ts';
+import { openIncidents } from '../../incidents/incident.ts';
 import { LogIdentity } from '../log/log-identity.ts';
 import { tileReader } from '../log/tile-reader.ts';
 import { type CosignedCheckpoint, cosignedSize, newestCheckpoint, storeCosignature } from './cosignatures.ts';
@@ -144,17 +143,9 @@ export class Witnesses implements OnApplicationBootstrap, BeforeApplicationShutd
       );
       if (rows.length === 0) return false;
       if (state === 'CONTRADICTS') {
-        const about = { witness: key.name, detail };
-        await sql.query(`insert into incident (id, kind, detail) values ($1, 'LOG_CONTRADICTED', $2)`, [
-          uuidv7(),
-          JSON.stringify(about),
-        ]);
-        await appendAuditEvents(sql, [
-          {
-            type: 'incident.opened',
-            actor: `node:${this.config.KDH_NODE_ID}`,
-            body: { kind: 'LOG_CONTRADICTED', ...about },
-          },
+        const actor = `node:${this.config.KDH_NODE_ID}`;
+        await openIncidents(sql, [
+          { kind: 'LOG_CONTRADICTED', actor, detail: { witness: key.name, finding: detail } },
         ]);
       }
       return true;

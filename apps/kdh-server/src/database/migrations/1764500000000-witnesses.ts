@@ -28,10 +28,17 @@ export class Witnesses1764500000000 implements MigrationInterface {
         detail text not null,
         since timestamptz not null default now()
       );
+
+      alter table incident alter column terminal_id drop not null,
+        add constraint incident_subject check (terminal_id is not null or kind = 'LOG_CONTRADICTED');
     `);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop table log_witness, log_cosignature;');
+    await runner.query(`
+      delete from incident where terminal_id is null;
+      alter table incident drop constraint incident_subject, alter column terminal_id set not null;
+      drop table log_witness, log_cosignature;
+    `);
   }
 }
