@@ -24,11 +24,12 @@ export class Faults {
     const dice = this.#random.below(100);
     if (dice < 45) await this.#load(terminals);
     else if (dice < 57) await this.#weather();
-    else if (dice < 67) await this.#kill('kdh-server');
+    else if (dice < 67) await this.#kill(this.#node());
     else if (dice < 73) await this.#kill('soft-hsm');
-    else if (dice < 78) await this.#kill('postgres');
+    else if (dice < 76) await this.#kill('postgres');
+    else if (dice < 78) await this.#kill(this.#stack.redisUrl ? 'redis' : 'postgres');
     else if (dice < 83) await this.#kill('terminal-sim');
-    else if (dice < 89) await this.#pause(this.#random.pick(['kdh-server', 'soft-hsm', 'terminal-sim']));
+    else if (dice < 89) await this.#pause(this.#random.pick([this.#node(), 'soft-hsm', 'terminal-sim']));
     else if (dice < 94) await this.#freeze();
     else if (dice < 98) await this.#suspend(this.#random.pick(terminals));
     else await this.#revoke();
@@ -49,6 +50,10 @@ export class Faults {
     // Suspended terminals stay off until they are switched on again, the others have learned to wait long.
     await this.#stack.kill9('terminal-sim');
     await this.#stack.startPart('terminal-sim');
+  }
+
+  #node(): PartName {
+    return this.#random.pick([...this.#stack.nodes]).name;
   }
 
   async #load(terminals: string[]): Promise<void> {

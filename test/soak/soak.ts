@@ -1,5 +1,6 @@
-// Hours under faults: `npm run soak -- [--minutes 5] [--seed S] [--terminals 200]`. docs/reliability.md says what it does
-// and has the figures of the last run. Ends with its counts, and with exit code 1 when an invariant was broken.
+// Hours under faults: `npm run soak -- [--minutes 5] [--seed S] [--terminals 200] [--nodes 1] [--redis]`. docs/reliability.md
+// says what it does and has the figures of the last run. Ends with its counts, and with exit code 1 when an invariant was
+// broken.
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { connectPayShield } from '@openkdh/hsm-client';
 import pg from 'pg';
 import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
+import { Balancer } from '../support/balancer.ts';
 import { acknowledgedLoads, type History, heldKeys, readHistory } from '../support/history.ts';
 import { violations, type Witnesses } from '../support/invariants.ts';
 import { Stack } from '../support/stack.ts';
@@ -21,11 +23,16 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string', default: String(randomInt(2 ** 31)) },
     terminals: { type: 'string', default: '200' },
+    nodes: { type: 'string', default: '1' },
+    redis: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed);
 const terminals = Number(values.terminals);
+const nodes = Number(values.nodes);
+const { redis } = values;
+const setting = `${terminals} terminals, ${nodes} nodes, queue in ${redis ? 'Redis' : 'PostgreSQL'}`;
 
 /** Longest that the fleet may take to come to rest once the faults have ended. */
 const restMs = 300_000;
@@ -41,15 +48,21 @@ const revocableShare = 0.05;
 const say = (line: string): void => console.log(line);
 
 const random = seeded(seed);
-say(`seed ${seed}: ${minutes} minutes, ${terminals} terminals`);
-const stack = await Stack.start({ ownPostgres: true });
-const proxy = await FaultyProxy.listen(Number(new URL(stack.terminalUrl).port), random);
+say(`seed ${seed}: ${minutes} minutes, ${setting}`);
+const stack = await Stack.start({
+  ownPostgres: true,
+  redis,
+  nodes: Array.from({ length: nodes }, () => ({})),
+});
+const balancer = await Balancer.start(stack.nodes.map((node) => node.terminalPort));
+const proxy = await FaultyProxy.listen(Number(new URL(balancer.terminalUrl).port), random);
 const oracle = join(stack.folder, 'oracle.jsonl');
 try {
   process.exitCode = (await soak()) === 0 ? 0 : 1;
 } finally {
   proxy.close();
   await stack.stop();
+  await balancer.stop();
 }
 
 /** Returns how many invariants were broken. */
@@ -106,7 +119,7 @@ async function soak(): Promise<number> {
   say(JSON.stringify(faults.counts));
   const states = Object.entries(byState(history)).map(([state, count]) => `${count} ${state}`);
   say(
-    `seed ${seed}, ${minutes} min, ${terminals} terminals, ${proxy.counts.connections} connections ` +
+    `seed ${seed}, ${minutes} min, ${setting}, ${proxy.counts.connections} connections ` +
       `(${proxy.counts.faults} broken on the way), ${history.events.length} events, ` +
       `${history.attempts.length} attempts: ${states.join(', ')}; ${found.length} violations`,
   );

@@ -28,9 +28,14 @@ export class Balancer {
     return `wss://127.0.0.1:${(this.#server.address() as AddressInfo).port}/kdh`;
   }
 
+  /** Cuts every connection. */
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   async stop(): Promise<void> {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    this.cutAll();
     await once(this.#server, 'close');
   }
 

@@ -195,11 +195,11 @@ export class Stack {
     return this.#child(name).process.pid!;
   }
 
-  /** Makes kdh-server's failpoints act (it was started with KDH_FAILPOINTS), and waits until they do. */
-  async armFailpoints(): Promise<void> {
-    const armed = () => this.logs()['kdh-server']!.split('"event":"failpoints.armed"').length;
+  /** Makes the failpoints of a node act (it was started with KDH_FAILPOINTS), and waits until they do. */
+  async armFailpoints(node: NodeName = 'kdh-server'): Promise<void> {
+    const armed = () => this.logs()[node]!.split('"event":"failpoints.armed"').length;
     const before = armed();
-    process.kill(this.pidOf('kdh-server'), 'SIGUSR2');
+    process.kill(this.pidOf(node), 'SIGUSR2');
     await this.until('the failpoints are armed', () => armed() > before);
   }
 

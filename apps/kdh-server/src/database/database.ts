@@ -30,6 +30,9 @@ export interface Sql {
  * PostgreSQL, the truth. SQL is written by hand and typed where it is read; TypeORM brings the migrations and the
  * connection pool. `transaction` commits or rolls back as a whole; a lost connection during commit leaves the outcome
  * unknown, so callers re-read by id and never assume.
+ *
+ * Rows are locked in one order, so that no two transactions wait for each other: incident, terminal, session, attempt,
+ * BDK; those of one kind by their ids.
  */
 @Injectable()
 export class Database implements Sql, OnApplicationShutdown {

@@ -29,6 +29,15 @@ export function attemptOf(row: { id: string; state: string; version: number }): 
   return { id: row.id, state: row.state as AttemptState, version: row.version };
 }
 
+/** Locks attempts in the order of their ids, for whoever moves several of them and has not locked them by reading. */
+export async function lockAttempts(sql: Sql, ids: string[]): Promise<void> {
+  await sql.query(
+    'select 1 from attempt where id = any($1::uuid[]) order by id for no key update',
+    [ids],
+    'lock-attempts',
+  );
+}
+
 /**
  * Applies moves by compare-and-set on (state, version) and appends one audit event for each arrow, all in the caller's
  * transaction. Returns the ids that moved; another writer got to the others first, and the caller leaves them alone.

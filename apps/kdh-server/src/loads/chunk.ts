@@ -47,7 +47,7 @@ export async function readChunk(sql: Sql, ids: string[]): Promise<ChunkAttempt[]
          from terminal_kbpk k
          where k.terminal_id = t.id and k.confirmed_at is not null and k.retired_at is null), '{}') as kbpks
      from attempt a join terminal t on t.id = a.terminal_id join profile p on p.id = a.profile_id
-     where a.id = any($1::uuid[]) order by a.id for update of a`,
+     where a.id = any($1::uuid[]) order by a.id for no key update of a`,
     [ids],
     'read-chunk',
   );

@@ -16,7 +16,7 @@ import { KdhCredential } from '../pki/kdh-credential.ts';
 import { KBPK_AES, kbpkAlgorithms, type PlannedKey, planKeys } from '../profiles/profile.ts';
 import { DERIVE_QUEUE, type DeriveJob, type DeriveQueue } from '../queue/queue.ts';
 import { after, transition } from './attempt.ts';
-import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
+import { applyMoves, attemptOf, lockAttempts, type Move } from './attempt-store.ts';
 import { type ChunkAttempt, type ReservedKey, readChunk, readFrozen, readReservedKeys } from './chunk.ts';
 import { ending } from './load-requests.ts';
 
@@ -159,6 +159,10 @@ export class DeriveWorker implements OnApplicationBootstrap {
   /** → DERIVING: the intent is committed before the HSM is asked, so that no key leaves it unrecorded (I3). */
   private intend(attempts: ChunkAttempt[]): Promise<ChunkAttempt[]> {
     return this.database.transaction(async (sql) => {
+      await lockAttempts(
+        sql,
+        attempts.map((a) => a.id),
+      );
       // Read again: a BDK may have been frozen since its KSNs were reserved (I9).
       const frozen = await readFrozen(
         sql,
@@ -291,6 +295,10 @@ export class DeriveWorker implements OnApplicationBootstrap {
       });
     }
     await this.database.transaction(async (sql) => {
+      await lockAttempts(
+        sql,
+        moves.map((move) => move.steps[0].attempt.id),
+      );
       const moved = await applyMoves(sql, moves);
       if (moved.size > 0) sql.commitsAs('wrap.store');
       const released = [...stored.values()].filter(({ attempt }) => moved.has(attempt.id));

@@ -126,7 +126,8 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
   private commit(items: Dispatch[]): Promise<(KdhMessage | undefined)[]> {
     return this.database.transaction(async (sql) => {
       const ids = items.map((item) => item.attemptId);
-      const checked = await failpoint('precheck', () => readForDispatch(sql, ids));
+      const terminalIds = items.map(({ session }) => session.terminalId);
+      const checked = await failpoint('precheck', () => readForDispatch(sql, ids, terminalIds));
       const rows = new Map(checked.map((row) => [row.id, row]));
       const moves = items.map(({ attemptId, session }, index): Move | undefined => {
         const row = rows.get(attemptId);
@@ -161,28 +162,36 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
 
 /**
  * Locks the attempts, and against a change of their terminal, session or BDKs until the commit: no send follows a freeze,
- * and none a newer session of the terminal. The keys are looked up first, by attempt: planned together with the BDKs,
- * all that was ever derived from a BDK might be read.
+ * and none a newer session of the terminal. Each count makes PostgreSQL take all locks of the kind before, so that the
+ * order is that of `Database`. The keys are looked up by attempt: planned together with the BDKs, all that was ever
+ * derived from a BDK might be read.
  */
-function readForDispatch(sql: Sql, ids: string[]): Promise<DispatchRow[]> {
+function readForDispatch(sql: Sql, ids: string[], terminalIds: string[]): Promise<DispatchRow[]> {
   return sql.query<DispatchRow>(
-    `with keys as materialized (
+    `with held as materialized (
+       select t.id, t.state, t.bound_kdh_fingerprint is not null as bound,
+         case when s.closed_at is null then s.epoch end as epoch,
+         (select count(*) = 3 from terminal_certificate c
+           where c.terminal_id = t.id and c.revoked_at is null and now() between c.not_before and c.not_after)
+           as certificates_valid
+       from terminal t join terminal_session s on s.terminal_id = t.id
+       where t.id = any($2::uuid[]) order by t.id for share of t, s
+     ), locked as materialized (
+       select id, state, version, kind, token, plan_hash, nonce_k2, expires_at, terminal_id from attempt
+       where id = any($1::uuid[]) and (select count(*) from held) > 0 order by id for no key update
+     ), keys as materialized (
        select attempt_id, bdk_id from attempt_key where attempt_id = any($1::uuid[]) and bdk_id is not null
-     ), bdks as (
-       select b.id, b.state from bdk b where b.id in (select bdk_id from keys) order by b.id for share
+     ), bdks as materialized (
+       select id, state from bdk
+       where id in (select bdk_id from keys) and (select count(*) from locked) > 0 order by id for share
      )
      select a.id, a.state, a.version, a.kind, a.token, a.plan_hash as "planHash", a.nonce_k2 as "nonceK2",
-       a.expires_at as "expiresAt", a.expires_at <= now() as expired, t.state as "terminalState",
-       t.bound_kdh_fingerprint is not null as bound,
-       case when s.closed_at is null then s.epoch end as "currentEpoch",
-       (select count(*) = 3 from terminal_certificate c
-         where c.terminal_id = t.id and c.revoked_at is null and now() between c.not_before and c.not_after)
-         as "certificatesValid",
+       a.expires_at as "expiresAt", a.expires_at <= now() as expired, t.state as "terminalState", t.bound,
+       t.epoch as "currentEpoch", t.certificates_valid as "certificatesValid",
        a.id in (select k.attempt_id from keys k join bdks b on b.id = k.bdk_id where b.state <> 'ACTIVE')
          as "frozenBdk"
-     from attempt a join terminal t on t.id = a.terminal_id join terminal_session s on s.terminal_id = t.id
-     where a.id = any($1::uuid[]) order by a.id for no key update of a for share of t, s`,
-    [ids],
+     from locked a join held t on t.id = a.terminal_id order by a.id`,
+    [ids, terminalIds],
     'read-for-dispatch',
   );
 }

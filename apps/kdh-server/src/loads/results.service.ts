@@ -5,6 +5,7 @@ import { Database, type Sql } from '../database/database.ts';
 import { GroupCommit } from '../database/group-commit.ts';
 import { failpoint } from '../failpoints.ts';
 import { type IncidentKind, type NewIncident, openIncidents } from '../incidents/incident.ts';
+import { KBPK_AES } from '../profiles/profile.ts';
 import type { LiveSession } from '../sessions/session-registry.ts';
 import { after, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -58,6 +59,7 @@ export class ResultsService {
 
   private commit(items: ReceivedResult[]): Promise<Judgement[]> {
     return this.database.transaction(async (sql) => {
+      await lockTerminalsOfFirstKeys(sql, items);
       // Two results of one attempt must be judged one after the other; the second waits for the next commit.
       const rows = new Map((await readAttempts(sql, items)).map((row) => [row.id, row]));
       const seen = new Set<string>();
@@ -109,6 +111,15 @@ export class ResultsService {
 }
 
 class SameAttemptTwice extends Error {}
+
+/** Their first loads are requested in the same transaction, and terminals are locked before attempts. */
+async function lockTerminalsOfFirstKeys(sql: Sql, items: ReceivedResult[]): Promise<void> {
+  const first = items.filter(({ result }) => result.results.some(({ slot }) => slot === KBPK_AES));
+  if (first.length === 0) return;
+  await sql.query('select 1 from terminal where id = any($1::uuid[]) order by id for no key update', [
+    first.map(({ session }) => session.terminalId),
+  ]);
+}
 
 /** Locked in the order of their ids; what else changes an attempt waits for our commit. */
 function readAttempts(sql: Sql, items: ReceivedResult[]): Promise<AttemptRow[]> {

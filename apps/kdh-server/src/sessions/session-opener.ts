@@ -113,17 +113,22 @@ export class SessionOpener {
     );
   }
 
+  /** Terminals are locked before sessions, all of them: the order of `Database`. */
   private bumpEpochs(sql: Sql, items: Opening[]) {
     return sql.query<Opened>(
       `with opening as (
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
            as o(terminal_id, session_id, node_id, hardware, firmware)
+       ), held as materialized (
+         select id from terminal where id = any($1::uuid[]) order by id for no key update
        ), described as (
          update terminal t set hardware = o.hardware, firmware = o.firmware from opening o
          where t.id = o.terminal_id and (t.hardware, t.firmware) is distinct from (o.hardware, o.firmware)
+           and (select count(*) from held) > 0
        ), session as (
          insert into terminal_session as s (terminal_id, session_id, node_id, epoch, opened_at)
          select terminal_id, session_id, node_id, 1, now() from opening
+         where (select count(*) from held) > 0 order by terminal_id
          on conflict (terminal_id) do update set epoch = s.epoch + 1, session_id = excluded.session_id,
            node_id = excluded.node_id, opened_at = now(), closed_at = null,
            superseded_node = case when s.closed_at is null and s.node_id <> excluded.node_id then s.node_id end

@@ -24,7 +24,7 @@ export async function changeTerminalState(
   { id, to, reason, actor }: { id: string; to: TerminalState; reason: string; actor: string },
 ): Promise<void> {
   const [current] = await sql.query<{ state: TerminalState }>(
-    'select state from terminal where id = $1 for update',
+    'select state from terminal where id = $1 for no key update',
     [id],
   );
   if (!current) throw new Problem(404, 'TERMINAL_UNKNOWN', 'no terminal has this id');
