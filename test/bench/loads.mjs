@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { startBound } from './loads/bound.mjs';
 import { CpuMeter } from './loads/processes.mjs';
 import { startSystem } from './loads/system.mjs';
-import { ensureIdentities, identityFolder, serialsOf, terminalRecords } from './loads/terminals.mjs';
+import { serialsOf, terminalRecords } from './loads/terminals.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -30,14 +30,9 @@ const folder = mkdtempSync(join(tmpdir(), 'openkdh-bench-'));
 let system;
 let bound;
 try {
-  say(`keys of the terminals: ${identityFolder}`);
-  await ensureIdentities(serials, cpus().length);
   say(`enrolling ${terminals} terminals and giving them their first keys ...`);
-  system = await startSystem(folder, {
-    terminals,
-    redisUrl: options.redis,
-    profileFolder: options.profile,
-  });
+  system = await startSystem(folder, { redisUrl: options.redis, profileFolder: options.profile });
+  await system.startFleet(terminals);
   const { enrolment } = (await terminalRecords(join(folder, 'terminals'))).get(serials[0]);
   bound = await startBound(system, {
     folder: join(folder, 'terminals'),

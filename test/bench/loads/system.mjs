@@ -1,6 +1,6 @@
 // OpenKDH as it runs: each part a process of its own, started as `npm start` does it.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -20,63 +20,85 @@ import {
   makePassphrase,
   provisionKeys,
 } from '../../../apps/launcher/dist/provision.js';
-import { identityFolder } from './terminals.mjs';
+import { writeIdentities } from './identities.mjs';
+import { serialsOf } from './terminals.mjs';
 
 const readyTimeoutMs = 60_000;
 const loadTimeoutMs = 300_000;
+/** Enrolment, TR-34 and the first keys of one terminal take some 20 ms. */
+const firstLoadPollMs = 200;
+const firstLoadTimeoutMs = (terminals) => loadTimeoutMs + terminals * 100;
 const pollMs = 20;
 /** POST /api/v1/loads/batch takes so many terminals. */
 const loadsPerRequest = 1000;
 
 /**
- * Starts all parts with their state in `folder`, and waits until every terminal holds its first keys. `redisUrl`: the
- * queue is there in place of PostgreSQL. `profileFolder`: each program of ours leaves a CPU profile there.
+ * Starts all parts but the terminals, with their state in `folder`. `redisUrl`: the queue is there in place of PostgreSQL.
+ * `profileFolder`: each program of ours leaves a CPU profile there. `serverEnvironment`: more of kdh-server's settings.
  */
-export async function startSystem(folder, { terminals, redisUrl, profileFolder }) {
+export async function startSystem(folder, { redisUrl, profileFolder, serverEnvironment = {} }) {
   mkdirSync(join(folder, 'logs'));
-  mkdirSync(join(folder, 'terminals'), { mode: 0o700 });
-  cpSync(join(identityFolder, 'journal'), join(folder, 'terminals', 'journal'));
   makePassphrase(folder);
   await makeLinkCertificates(folder);
 
-  const running = [];
-  const start = async (part) => {
+  const parts = new Map();
+  const running = new Map();
+  const pids = {};
+  const startPart = async (name) => {
+    const part = parts.get(name);
     const child = startChild(profiled(part.command, profileFolder), join(folder, 'logs', `${part.name}.log`));
-    running.unshift({ part, child });
+    running.set(name, { part, child });
     await readyLine(child, part.readyText, readyTimeoutMs);
-    return child.process.pid;
+    pids[name] = child.process.pid;
+  };
+  const stopPart = async (name, signal) => {
+    const { part, child } = running.get(name);
+    running.delete(name);
+    child.process.kill(signal ?? part.signals.stop);
+    await child.ended;
+  };
+  const startNew = (name, part) => {
+    parts.set(name, part);
+    return startPart(name);
   };
   let database;
   const stop = async () => {
     await database?.end();
-    for (const { part, child } of running) {
-      child.process.kill(part.signals.stop);
-      await child.ended;
-    }
+    for (const name of [...running.keys()].reverse()) await stopPart(name);
   };
   try {
     const postgres = await preparePostgres(join(folder, 'postgres')); // fsync on, synchronous_commit on
-    const pids = { PostgreSQL: await start(postgresPart(postgres)) };
+    await startNew('PostgreSQL', postgresPart(postgres));
     for (const database of ['openkdh', 'bound']) await ensureDatabase(postgres, database);
     const databaseUrl = postgres.urlOf('openkdh');
-    pids['soft-hsm'] = await start(hsmPart(folder));
+    await startNew('soft-hsm', hsmPart(folder));
     const hsmSocket = hsmSocketOf(folder);
     const ports = { port: await freePort(0), terminalPort: await freePort(0) };
     const settings = { databaseUrl, redisUrl, hsmUrl: `unix:${hsmSocket}`, ...ports };
-    pids['kdh-server'] = await start(serverPart(folder, settings, {}));
+    await startNew('kdh-server', serverPart(folder, settings, serverEnvironment));
 
     const tokenFile = join(folder, 'kdh-server', 'operator-token');
     const api = openApi(`http://127.0.0.1:${ports.port}`, readFileSync(tokenFile, 'utf8').trim());
     const profileId = await provisionKeys(api);
-    pids['terminal-sim'] = await start(fleetPart(folder, { terminals, ...ports, tokenFile, profileId }));
     database = new pg.Client({ connectionString: databaseUrl });
     await database.connect();
-    await waitUntil(async () => (await firstLoads(database)) === terminals);
     return {
       pids,
       hsmSocket,
       databaseUrl,
+      database,
       boundDatabaseUrl: postgres.urlOf('bound'),
+      terminalUrl: `wss://127.0.0.1:${ports.terminalPort}/kdh`,
+      enrolment: { api: `http://127.0.0.1:${ports.port}`, tokenFile, profileId },
+      /** Starts a fleet and waits until every terminal of it holds its first keys. */
+      startFleet: async (terminals) => {
+        await writeIdentities(join(folder, 'terminals'), serialsOf(terminals));
+        await startNew('terminal-sim', fleetPart(folder, { terminals, ...ports, tokenFile, profileId }));
+        const loaded = async () => (await firstLoads(database)) === terminals;
+        await waitUntil(loaded, firstLoadTimeoutMs(terminals), firstLoadPollMs);
+      },
+      startPart,
+      stopPart,
       round: () => loadEveryTerminal(api, database),
       settled: () => waitUntil(() => everythingSealed(database)),
       deliveries: () => lastDeliveries(database),
@@ -141,9 +163,9 @@ async function lastDeliveries(database) {
   return deliveries;
 }
 
-async function waitUntil(condition) {
-  for (const deadline = Date.now() + loadTimeoutMs; !(await condition()); await sleep(pollMs)) {
-    if (Date.now() > deadline) throw new Error(`not every load was confirmed within ${loadTimeoutMs} ms`);
+export async function waitUntil(condition, timeoutMs = loadTimeoutMs, everyMs = pollMs) {
+  for (const deadline = Date.now() + timeoutMs; !(await condition()); await sleep(everyMs)) {
+    if (Date.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${condition}`);
   }
 }
 
