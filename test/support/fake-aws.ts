@@ -26,7 +26,9 @@ import { sigv4Of } from './sigv4.ts';
 export type Mishap =
   | { exception: string; status: number; executed?: boolean }
   | { hangUp: true; executed?: boolean }
-  | { silence: true };
+  | { silence: true }
+  /** An answer with status 200 that is none. */
+  | { garbage: string };
 
 export type Json = Record<string, unknown>;
 
@@ -152,6 +154,7 @@ export class FakeAws {
       };
       if (mishap === undefined) return answer(200, await carryOut());
       if ('silence' in mishap) return;
+      if ('garbage' in mishap) return void response.end(mishap.garbage);
       if (mishap.executed) await carryOut();
       if ('hangUp' in mishap) return void request.socket.destroy();
       refuse(mishap.status, mishap.exception, 'as told');

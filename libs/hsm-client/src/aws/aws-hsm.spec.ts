@@ -161,6 +161,22 @@ describe('what is sent again', () => {
     },
   );
 
+  test.each(['', '{', 'null', '[]', '{}', '<html>'])('an answer that is none: %j', async (garbage) => {
+    const key = (await hsm.generateKey({ ...kek, usage: 'D0' })).keyBlock;
+    const calls: [string, () => Promise<unknown>][] = [
+      ['GenerateRandom', () => hsm.random(16)],
+      ['CreateKey', () => hsm.generateKey(kek)],
+      ['EncryptData', () => hsm.encrypt({ key, data: new Uint8Array(16) })],
+    ];
+    for (const [operation, call] of calls) {
+      aws.mishaps.push({ garbage });
+      const sent = await sentDuring(operation, async () => {
+        expect(await errorOf(call())).toMatchObject({ code: 'HSM_BAD_ANSWER', mayHaveExecuted: true });
+      });
+      expect(sent).toBe(1);
+    }
+  });
+
   test('silence: HSM_TIMEOUT, may have been executed', async () => {
     const impatient = open({ timeoutMs: 100 });
     aws.mishaps.push({ silence: true });

@@ -32,6 +32,7 @@ describe('one call of AWS', () => {
     [serviceError('ServiceUnavailableException', 503), true, false, 'HSM_UNREACHABLE', true],
     [serviceError('ThrottlingException', 400), true, true, 'HSM_UNREACHABLE', false],
     [serviceError('TooManyRequestsException', 429), true, true, 'HSM_UNREACHABLE', false],
+    [serviceError('SyntaxError', 200), false, false, 'HSM_BAD_ANSWER', true],
     [serviceError('ValidationException', 400), false, false, 'HSM_REFUSED', false],
     [serviceError('AccessDeniedException', 403), false, false, 'HSM_REFUSED', false],
   ])('%s', async (error, againIfRepeatable, againIfNot, code, mayHaveExecuted) => {

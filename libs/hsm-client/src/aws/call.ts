@@ -39,7 +39,8 @@ export async function call<Result>(
         const message = `${operation}: no answer from AWS within ${timeoutMs} ms`;
         throw new HsmError('HSM_TIMEOUT', message, { mayHaveExecuted: true });
       }
-      if (kind === 'refused' || (kind === 'unknown' && !repeatable)) throw toHsmError(operation, outcome);
+      const final = kind === 'refused' || kind === 'garbage' || (kind === 'unknown' && !repeatable);
+      if (final) throw toHsmError(operation, outcome);
       const pauseMs = Math.random() * FIRST_PAUSE_MS * 2 ** attempt;
       await sleep(pauseMs, undefined, { signal }).catch(() => {});
       if (signal.aborted && !closing.aborted) throw toHsmError(operation, outcome);
@@ -51,8 +52,8 @@ export async function call<Result>(
 
 /** What an error of the SDK, or of a signed post, says. Its own words are left out: they may quote a field of the request. */
 interface Failure {
-  /** Only after `unknown` may the call have been executed. */
-  kind: 'refused' | 'throttled' | 'unsent' | 'unknown';
+  /** The call may have been executed only after `unknown` and `garbage`, an answer with status 200 that is none. */
+  kind: 'refused' | 'throttled' | 'unsent' | 'unknown' | 'garbage';
   /** Name of the exception, or of the error of the connection. */
   name: string;
   /** As in CloudTrail, which is the log of this HSM. */
@@ -75,6 +76,7 @@ function failureOf(error: unknown): Failure {
     return { kind: unsentErrors.includes(reason) ? 'unsent' : 'unknown', name: reason, requestId: undefined };
   }
   const requestId = $metadata?.requestId;
+  if (status < 300) return { kind: 'garbage', name, requestId };
   if (name === 'ThrottlingException' || status === 429) return { kind: 'throttled', name, requestId };
   return { kind: status >= 500 ? 'unknown' : 'refused', name, requestId };
 }
@@ -83,6 +85,10 @@ function toHsmError(operation: string, { kind, name, requestId }: Failure): HsmE
   const where = requestId === undefined ? '' : ` (request ${requestId})`;
   if (kind === 'refused') {
     return new HsmError('HSM_REFUSED', `${operation}: AWS refused with ${name}${where}`, { answer: name });
+  }
+  if (kind === 'garbage') {
+    const what = `${operation}: expected an answer in JSON from AWS${where}`;
+    return new HsmError('HSM_BAD_ANSWER', what, { mayHaveExecuted: true });
   }
   // Throttled until the deadline: nothing is wrong with the request, which may well be made again later.
   return new HsmError('HSM_UNREACHABLE', `${operation}: AWS failed with ${name}${where}`, {

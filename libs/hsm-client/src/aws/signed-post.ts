@@ -51,15 +51,26 @@ export function signedPost(
     });
     const { host: _, ...sent } = headers; // fetch writes it, from the URL
     const response = await fetch(url, { method: 'POST', headers: sent, body: text, signal });
-    if (!response.ok) throw await serviceError(response);
-    return (await response.json()) as Record<string, unknown>;
+    const answer = await jsonObject(response);
+    if (!response.ok || answer === undefined) throw serviceError(response, answer);
+    return answer;
   };
 }
 
+/** `undefined` for what is not an object in JSON. Throws when the connection breaks on the way. */
+async function jsonObject(response: Response): Promise<Record<string, unknown> | undefined> {
+  const text = await response.text();
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** In the form of the SDK's errors. REST names the exception in a header, JSON RPC in the body. */
-async function serviceError(response: Response): Promise<Error> {
-  const body = (await response.json().catch(() => ({}))) as { __type?: string };
-  const type = response.headers.get('x-amzn-errortype') ?? body.__type ?? 'UnknownError';
+function serviceError(response: Response, answer: Record<string, unknown> = {}): Error {
+  const type = String(response.headers.get('x-amzn-errortype') ?? answer['__type'] ?? 'UnknownError');
   return Object.assign(new Error('the service refused'), {
     // com.amazonaws.paymentcryptography#ThrottlingException:http://…
     name: type.split(':')[0]!.split('#').at(-1)!,

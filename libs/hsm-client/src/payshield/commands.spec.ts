@@ -387,6 +387,7 @@ describe('which commands may be sent again', () => {
     ['A6', false, keys.importKey({ keyBlock: tr31, kbpk }, undefined)],
     ['A8', false, keys.exportKey({ key: bdk, kbpk, versionId: 'D' }, undefined)],
     ['EI', false, rsa.generateRsaKeyPair({ bits: 2048, use: 'signature' }, undefined)],
+    ['FY', false, rsa.generateEcKeyPair(undefined)],
   ] as [string, boolean, Command<unknown>][])('%s: %s', (_name, repeatable, command) => {
     expect(command.repeatable).toBe(repeatable);
   });
