@@ -88,7 +88,10 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     witness = await WitnessProcess.create(folder, 'auditor.example/w1');
     absent = await WitnessProcess.create(folder, 'auditor.example/w2');
     const list = [witness, absent].map(({ url, key }) => `${url} ${key}`).join();
-    stack = await Stack.start({ serverEnvironment: { KDH_WITNESSES: list, KDH_WITNESS_QUORUM: '1' } });
+    stack = await Stack.start({
+      nodes: [{}, {}], // two sealers, which both ask the witnesses
+      serverEnvironment: { KDH_WITNESSES: list, KDH_WITNESS_QUORUM: '1' },
+    });
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(TERMINALS);

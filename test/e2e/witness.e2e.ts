@@ -1,6 +1,7 @@
 /** `openkdh witness serve` as a process: what it answers by HTTP, and that no kill makes it cosign two histories. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type RequestOptions, request } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,7 @@ import {
 } from '@openkdh/transparency-log';
 import { readState } from '../../apps/cli/src/witness/state-file.ts';
 import { freePort } from '../../apps/launcher/src/ports.ts';
+import { makeLinkCertificates } from '../../apps/launcher/src/provision.ts';
 import { makeLogKey } from '../support/audit-bundle.ts';
 import { WitnessProcess } from '../support/witness.ts';
 
@@ -115,6 +117,26 @@ describe('by HTTP', () => {
       expect(second.log).toContain('another process has changed it');
     } finally {
       await second.end('SIGKILL');
+    }
+  });
+
+  test('over TLS, to who trusts its certificate', async () => {
+    await makeLinkCertificates(folder);
+    const file = (name: string) => join(folder, 'hsm-link', name);
+    const secure = await WitnessProcess.create(folder, 'auditor.example/tls');
+    await secure.start(logKey, ['--tls-cert', file('server.pem'), '--tls-key', file('server-key.pem')]);
+    try {
+      const url = new URL('/add-checkpoint', secure.url.replace('http:', 'https:'));
+      const statusWith = (options: RequestOptions) =>
+        new Promise<number | undefined>((resolve, reject) => {
+          const asked = request(url, { method: 'POST', ...options }, ({ statusCode }) => resolve(statusCode));
+          asked.on('error', reject).end('hello');
+        });
+      expect(await statusWith({ ca: readFileSync(file('ca.pem')) })).toBe(400);
+      await expect(statusWith({})).rejects.toThrow(/certificate/);
+      await expect(secure.post(Buffer.from('hello'))).rejects.toThrow('fetch failed');
+    } finally {
+      await secure.end('SIGKILL');
     }
   });
 

@@ -36,11 +36,15 @@ export class WitnessProcess {
     return new WitnessProcess(this.stateFile, this.key, port);
   }
 
-  /** `logKey`: verifier key of the log that it serves. */
-  async start(logKey: string): Promise<void> {
+  /** `logKey`: verifier key of the log that it serves; `more`: arguments. */
+  async start(logKey: string, more: readonly string[] = []): Promise<void> {
     const address = `127.0.0.1:${this.#port}`;
     const args = ['witness', 'serve', '--state', this.stateFile, '--listen', address, '--log-key', logKey];
-    const command = { file: process.execPath, args: [openkdh, ...args], env: { PATH: process.env['PATH'] } };
+    const command = {
+      file: process.execPath,
+      args: [openkdh, ...args, ...more],
+      env: { PATH: process.env['PATH'] },
+    };
     this.#child = startChild(command, this.#logFile);
     await readyLine(this.#child, 'listens on', 15_000);
   }

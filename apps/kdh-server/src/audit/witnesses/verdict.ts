@@ -44,7 +44,14 @@ export function judgeReply(reply: WitnessReply, { oldSize, size, newestSize }: S
       );
     case 'size':
       if (reply.size === oldSize) {
-        return contradicts(`FORK: it has cosigned another root of ${size} entries than this log has`);
+        if (oldSize === size) {
+          return contradicts(`FORK: it has cosigned another root of ${size} entries than this log has`);
+        }
+        return {
+          kind: 'standing',
+          state: 'REFUSES',
+          detail: 'answered 409 with the size that it was asked with',
+        };
       }
       if (reply.size <= size) return { kind: 'ask again', oldSize: reply.size };
       if (reply.size <= newestSize) return { kind: 'overtaken' };
