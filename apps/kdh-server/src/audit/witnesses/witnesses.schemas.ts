@@ -22,7 +22,7 @@ export const witnessesSchema = z
           .nullable()
           .describe(
             'By its last answer: AGREES; AWAY, no answer; REFUSES, it does not want this log; ' +
-              'CONTRADICTS, it has cosigned another history. null before the first',
+              'CONTRADICTS, it has cosigned another history, which stays until it agrees. null before the first',
           ),
         detail: z.string().describe('For people; empty where all is well'),
         since: z.iso.datetime().nullable(),

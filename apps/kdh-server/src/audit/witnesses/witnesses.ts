@@ -131,13 +131,17 @@ export class Witnesses implements OnApplicationBootstrap, BeforeApplicationShutd
     return consistencyProof(oldSize, size, subtreeHashFromTiles(size, readTile));
   }
 
-  /** Keeps how a witness stands. That it contradicts this log is told once, as an incident: nothing may pass over it. */
+  /**
+   * Keeps how a witness stands. That it contradicts this log is told once, as an incident, and stays until it agrees: an
+   * alarm does not end because the witness cannot be reached any more.
+   */
   private async note({ key, keyText }: WitnessAddress, { state, detail }: Standing): Promise<void> {
     const changed = await this.database.transaction(async (sql) => {
       const rows = await sql.query(
         `insert into log_witness (witness, state, detail) values ($1, $2, $3)
          on conflict (witness) do update set state = excluded.state, detail = excluded.detail, since = now()
            where log_witness.state <> excluded.state
+             and (log_witness.state <> 'CONTRADICTS' or excluded.state = 'AGREES')
          returning 1`,
         [keyText, state, detail],
       );
