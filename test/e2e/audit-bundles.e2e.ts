@@ -13,8 +13,16 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { addSignatures, formatEntryBundle, parseEntryBundle, parseNote } from '@openkdh/transparency-log';
+import {
+  addSignatures,
+  formatEntryBundle,
+  formatReceipt,
+  parseEntryBundle,
+  parseNote,
+  parseReceipt,
+} from '@openkdh/transparency-log';
 import fc from 'fast-check';
+import { verifyReceiptFile } from '../../apps/cli/src/audit/receipt.ts';
 import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
 import { openkdh } from '../cli/transcript.ts';
 import {
@@ -534,6 +542,23 @@ describe('witnesses', () => {
     const options = ['--key', key, ...witness.flatMap((text) => ['--witness', text])];
     if (quorum !== undefined) options.push('--quorum', String(quorum));
     expect(secondVerdicts([bundle], options)).toMatchObject([{ exitCode }]);
+  });
+
+  test('a receipt is asked for cosignatures, too', async () => {
+    const bundle = join(folder, 'witnessed receipt');
+    await writeBundle(bundle, entries, signer, [7]);
+    const receipt = join(bundle, 'entry/7.tlog-proof');
+    const { checkpoint, ...proof } = parseReceipt(readFileSync(receipt));
+    writeFileSync(receipt, formatReceipt({ ...proof, checkpoint: await cosigned(checkpoint, [one.signer]) }));
+    const asked = { receipt, key, entry: join(bundle, 'entry/7.json') };
+    const { exitCode, words } = await verifyReceiptFile.run({ ...asked, witness: one.text });
+    expect([exitCode, words()]).toEqual([
+      0,
+      expect.stringContaining('witness.test/one at 2025-11-24T16:00:00Z'),
+    ]);
+    expect(await verifyReceiptFile.run({ ...asked, witness: [one.text, two.text] })).toMatchObject({
+      exitCode: 17,
+    });
   });
 
   test('who cosigned, and when, is said', async () => {

@@ -11,7 +11,14 @@ import { defineCommand } from '../command.ts';
 import { onFile } from '../files.ts';
 import { optional, text } from '../members.ts';
 import { readVerifierKey } from '../verifier-key.ts';
-import { trustIn } from './verify.ts';
+import {
+  type Cosigned,
+  cosignaturesIn,
+  readWitnesses,
+  trustIn,
+  witnessMembers,
+  wordsForWitnesses,
+} from './trust.ts';
 
 interface VerifiedReceipt {
   readonly origin: string;
@@ -21,6 +28,8 @@ interface VerifiedReceipt {
   readonly index: string;
   /** Hex. */
   readonly leafHash: string;
+  /** If witnesses were named. */
+  readonly cosigned?: readonly Cosigned[];
 }
 
 export const verifyReceiptFile = defineCommand({
@@ -34,16 +43,20 @@ export const verifyReceiptFile = defineCommand({
     entry: optional(
       text('file with the entry; without it, the leaf hash in the receipt stands for the entry'),
     ),
+    ...witnessMembers,
   },
-  async run({ receipt, key, entry }): Promise<VerifiedReceipt> {
-    const trust = trustIn(await readVerifierKey(key, 'key'));
+  async run({ receipt, key, entry, witness, quorum }): Promise<VerifiedReceipt> {
+    const trust = {
+      ...trustIn(await readVerifierKey(key, 'key')),
+      ...(await readWitnesses(witness, quorum)),
+    };
     const {
       index,
       proof,
       checkpoint: note,
       extra,
     } = parseReceipt(await onFile('receipt', readFile(receipt)));
-    const { checkpoint } = openCheckpoint(note, trust);
+    const { checkpoint, signatures } = openCheckpoint(note, trust);
     const hash =
       entry === undefined ? requireLeafHash(extra) : leafHash(await onFile('entry', readFile(entry)));
     verifyInclusion({ index, size: checkpoint.size, leafHash: hash, root: checkpoint.root, proof });
@@ -52,10 +65,12 @@ export const verifyReceiptFile = defineCommand({
       size: String(checkpoint.size),
       index: String(index),
       leafHash: Buffer.from(hash).toString('hex').toUpperCase(),
+      ...(witness !== undefined && { cosigned: cosignaturesIn(signatures) }),
     };
   },
-  text: ({ origin, size, index, leafHash: hash }, { entry }) =>
+  text: ({ origin, size, index, leafHash: hash, cosigned }, { entry }) =>
     `The log ${origin} has ${size} entries: its key signed that.\n` +
+    (cosigned === undefined ? '' : `${wordsForWitnesses(cosigned)}\n`) +
     (entry === undefined
       ? `The one at ${index} has the leaf hash ${hash}. Not verified: what it says; compare the hash with that of the entry.`
       : `The one at ${index} is this entry, unchanged; its leaf hash is ${hash}.`),

@@ -13,14 +13,12 @@ import {
   type TransparencyLogErrorCode,
   tilePath,
   tilesOfGrowth,
-  type VerifiedSignature,
-  type VerifierKey,
   verifyInclusion,
 } from '@openkdh/transparency-log';
 import { defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { onFile } from '../files.ts';
-import { count, optional, text, texts } from '../members.ts';
+import { count, optional, text } from '../members.ts';
 import { readVerifierKey } from '../verifier-key.ts';
 import { type AttemptCounts, AttemptRules } from './attempt-rules.ts';
 import {
@@ -34,19 +32,17 @@ import {
   readBundleText,
 } from './bundle.ts';
 import { parseEntry } from './entry.ts';
+import {
+  type Cosigned,
+  cosignaturesIn,
+  readWitnesses,
+  trustIn,
+  witnessMembers,
+  wordsForWitnesses,
+} from './trust.ts';
 
 /** More people than any policy asks for. */
 const mostApprovals = 9;
-/** More witnesses than anybody has. */
-const mostWitnesses = 99;
-
-/** A cosignature by a witness that is trusted. */
-interface Cosigned {
-  readonly witness: string;
-  /** As the witness says: ISO 8601 in UTC, to the second. */
-  readonly time: string;
-}
-
 interface Verified {
   readonly content: Content;
   readonly origin: string;
@@ -73,13 +69,12 @@ export const verifyBundle = defineCommand({
     bundle: text('folder of the bundle'),
     key: text('verifier key of the log that you have kept: a file, or the key itself'),
     previous: optional(text('file with a checkpoint that you have kept; the log must be its continuation')),
-    witness: optional(texts('verifier key of a witness that you trust: a file, or the key itself')),
-    quorum: optional(count('how many of them must have cosigned (all)', mostWitnesses)),
+    ...witnessMembers,
     approvals: optional(count('people who must have approved what is confirmed (0)', mostApprovals)),
   },
   async run({ bundle, key, previous, witness, quorum, approvals = 0 }): Promise<Verified> {
     const trust = trustIn(await readVerifierKey(key, 'key'));
-    const witnesses = await readWitnesses(witness ?? [], quorum);
+    const witnesses = await readWitnesses(witness, quorum);
     const content = parseManifest(await readBundleText(bundle, bundleFiles.manifest));
     requireSameKey(await readBundleText(bundle, bundleFiles.key), trust);
     const note = await readBundleText(bundle, bundleFiles.checkpoint);
@@ -112,41 +107,6 @@ export const verifyBundle = defineCommand({
   },
   text: (verified, { approvals = 0 }) => wordsFor(verified, approvals),
 });
-
-/** `quorum`: all of them unless said otherwise. */
-async function readWitnesses(
-  given: readonly string[],
-  quorum = given.length,
-): Promise<Pick<CheckpointTrust, 'witnesses' | 'quorum'>> {
-  const witnesses = await Promise.all(given.map((one) => readVerifierKey(one, 'witness')));
-  const stranger = witnesses.find(({ type }) => type !== 'cosignature/v1');
-  if (stranger !== undefined) {
-    throw new CliError('CLI_MEMBER_INVALID', `witness: expected a key that cosigns, got ${stranger.type}`);
-  }
-  if (quorum > witnesses.length) {
-    throw new CliError(
-      'CLI_MEMBER_INVALID',
-      `quorum: expected at most the ${witnesses.length} witnesses that are named, got ${quorum}`,
-    );
-  }
-  return { witnesses, quorum };
-}
-
-function cosignaturesIn(signatures: readonly VerifiedSignature[]): Cosigned[] {
-  return signatures.flatMap(({ key: { name }, timestampSeconds }) =>
-    timestampSeconds === undefined ? [] : [{ witness: name, time: isoTime(timestampSeconds) }],
-  );
-}
-
-/** What a witness says may be later than any date that JavaScript can write. */
-function isoTime(seconds: bigint): string {
-  const date = new Date(Number(seconds) * 1_000);
-  return Number.isNaN(date.valueOf()) ? `${seconds} s` : date.toISOString().replace('.000Z', 'Z');
-}
-
-export function trustIn(key: VerifierKey): CheckpointTrust {
-  return { origin: key.name, logKeys: [key], witnesses: [], quorum: 0 };
-}
 
 function requireSameKey(bytes: Uint8Array, { logKeys: [trusted] }: CheckpointTrust): void {
   if (Buffer.compare(bytes, Buffer.from(`${formatVerifierKey(trusted!)}\n`)) === 0) return;
@@ -241,13 +201,6 @@ function wordsFor(
     lines.push(wordsForRules(attempts!, approvals));
   }
   return lines.map((line) => `${line}\n`).join('');
-}
-
-function wordsForWitnesses(cosigned: readonly Cosigned[]): string {
-  if (cosigned.length === 0)
-    return 'Not verified: whether others were shown the same log; no witness cosigned it.';
-  const who = cosigned.map(({ witness, time }) => `${witness} at ${time}`).join(', ');
-  return `Witnesses that you trust cosigned that, each of them having seen the log only grow: ${who}.`;
 }
 
 function wordsForRules({ ended, open, ksns }: AttemptCounts, approvals: number): string {
