@@ -2,7 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import type { EventPage } from '../../apps/kdh-server/src/audit/events.schemas.ts';
+import type { Report } from '../../apps/kdh-server/src/audit/reports/report.ts';
 import type { SavedSearch } from '../../apps/kdh-server/src/audit/saved-searches.schemas.ts';
 import type { Transfer, TransferPage } from '../../apps/kdh-server/src/audit/transfers.schemas.ts';
 import type { OperatorWithToken } from '../../apps/kdh-server/src/operators/operators.schemas.ts';
@@ -13,6 +15,7 @@ const TERMINALS = 3;
 
 describe('the auditor', () => {
   let stack: Stack;
+  let client: pg.Client;
   let auditor: OperatorWithToken;
   let transfer: Transfer;
 
@@ -36,6 +39,8 @@ describe('the auditor', () => {
 
   beforeAll(async () => {
     stack = await Stack.start();
+    client = new pg.Client({ connectionString: stack.databaseUrl });
+    await client.connect();
     await stack.startFleet(TERMINALS);
     await stack.until(
       'every load is confirmed',
@@ -49,7 +54,10 @@ describe('the auditor', () => {
       return (await call('GET', `/transfers/${transfer.attemptId}/receipt`)).status === 200;
     });
   }, 120_000);
-  afterAll(() => stack.stop());
+  afterAll(async () => {
+    await client.end();
+    await stack.stop();
+  });
 
   test('reads the history, and may do nothing else', async () => {
     for (const path of [
@@ -164,6 +172,100 @@ describe('the auditor', () => {
     const pdf = await bytes(`/transfers/${transfer.attemptId}/evidence.pdf`);
     if (process.env['OPENKDH_WRITE_PDF']) writeFileSync(process.env['OPENKDH_WRITE_PDF'], pdf);
     expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
+  });
+
+  describe('reports', () => {
+    const span = 'from=2026-01-01T00:00:00Z&to=2100-01-01T00:00:00Z';
+    const report = (name: string) => get<Report>(`/reports/${name}?${span}`);
+    const figure = ({ figures }: Report, name: string) => figures.find((one) => one.name === name)?.value;
+
+    test('uniqueness: holds, and says so where two keys share a check value or two BDKs do', async () => {
+      const sound = await report('uniqueness');
+      expect([sound.holds, sound.rows, figure(sound, 'KSNs used twice')]).toEqual([true, [], '0']);
+      expect(Number(figure(sound, 'Keys in this span'))).toBe(4 * TERMINALS);
+      await client.query(`insert into attempt_check_value
+        select kcv_expected, '00000000-0000-7000-8000-000000000001' from attempt_key where slot = 'PIN' limit 1`);
+      await client.query(`insert into bdk (id, name, scheme, algorithm, key_block, kcv, bdk_id, last_device, max_devices)
+        select '00000000-0000-7000-8000-000000000002', 'copy', scheme, algorithm, key_block, kcv, '00000000', last_device,
+          max_devices from bdk limit 1`);
+      const found = await report('uniqueness');
+      expect([found.holds, found.rows.length, figure(found, 'BDKs that share a KCV')]).toEqual([
+        false,
+        1,
+        '1',
+      ]);
+    });
+
+    test('approvals: who asked and who approved; nobody approves what they asked for', async () => {
+      const [terminal] = await stack.api.get<{ id: string }[]>('/terminals?serial=SIM-000001');
+      const load = await stack.api.post<{ attempts: { id: string }[] }>('/loads', {
+        terminalId: terminal!.id,
+        reason: '=repair return',
+      });
+      expect(load).toBeDefined();
+      const [row] = (await report('approvals')).rows;
+      expect(row!.slice(2, 7)).toEqual([
+        'SIM-000001',
+        expect.any(String),
+        'operator:operator',
+        '=repair return',
+        null,
+      ]);
+      const csv = (await bytes(`/reports/approvals?${span}&format=csv`)).toString();
+      expect(csv).toContain(`,'=repair return,`);
+      await client.query(
+        `insert into attempt_approval (attempt_id, person, role, authentication) values
+        ($1, 'operator:operator', 'approver', 'token'), ($1, 'operator:bob', 'approver', 'token')`,
+        [row![0]],
+      );
+      const found = await report('approvals');
+      expect([found.holds, figure(found, 'By two or more')]).toEqual([false, '1']);
+    });
+
+    test('key inventory: BDKs, KBPKs, the keys of the KDH and of the log', async () => {
+      const { rows } = await report('key-inventory');
+      const kinds = new Set(rows.map(([kind]) => kind));
+      expect(kinds).toEqual(new Set(['BDK', 'KBPK', 'KDH', 'Log', 'Terminal certificate']));
+      expect(
+        rows.filter(
+          ([kind, name, , , state]) => kind === 'KBPK' && name === 'KBPK-AES' && state === 'IN FORCE',
+        ),
+      ).toEqual([['KBPK', 'KBPK-AES', 'A128', null, 'IN FORCE', String(TERMINALS), expect.any(String)]]);
+    });
+
+    test('destruction: blocks of what ended are erased, and one that is not is found', async () => {
+      await stack.until('all has ended', async () => (await stack.status()).loads.open === 0);
+      const sound = await report('destruction');
+      expect([sound.holds, figure(sound, 'Blocks still held after the end')]).toEqual([true, '0']);
+      expect(Number(figure(sound, 'Blocks erased'))).toBeGreaterThanOrEqual(4 * TERMINALS);
+      await client.query(
+        `update attempt_key set key_block = 'D0', burned = true
+        where attempt_id = $1 and slot = 'PIN'`,
+        [transfer.attemptId],
+      );
+      const found = await report('destruction');
+      expect([found.holds, found.rows.length]).toEqual([false, 1]);
+      expect(found.rows[0]!.slice(0, 3)).toEqual(['KSN burned', 'SIM-000002', 'PIN']);
+    });
+
+    test('each as PDF; what cannot be asked is refused', async () => {
+      for (const name of ['uniqueness', 'approvals', 'key-inventory', 'destruction']) {
+        const pdf = await bytes(`/reports/${name}?${span}&format=pdf`);
+        if (process.env['OPENKDH_WRITE_PDF'])
+          writeFileSync(`${process.env['OPENKDH_WRITE_PDF']}-${name}.pdf`, pdf);
+        expect([name, pdf.subarray(0, 5).toString()]).toEqual([name, '%PDF-']);
+      }
+      for (const query of [
+        'uniqueness',
+        `nonsense?${span}`,
+        'approvals?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z',
+      ])
+        expect([query, ...(await refusal(await call('GET', `/reports/${query}`)))]).toEqual([
+          query,
+          400,
+          'VALIDATION',
+        ]);
+    });
   });
 
   test('what is not there is said with a code', async () => {

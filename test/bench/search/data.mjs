@@ -2,7 +2,7 @@
 
 /** Of the data. All ids and values follow from them, so that a search can ask for what is there. */
 export const shape = {
-  terminals: 200_000,
+  terminals: 50_000,
   bdks: 20,
   campaigns: 500,
   runs: 2_000,
@@ -24,45 +24,57 @@ export const kcvOf = (n) => ((n * 2_654_435_761) % 16_777_216).toString(16).toUp
 
 const uuid = (kind, n) => `('${kind}-0000-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
-/** `transfers` attempts with one key each, and the event that ended each of them, spread over a year. */
-export function statements(transfers) {
-  const { terminals, bdks, campaigns, runs, stations, people, firstDay, days } = shape;
-  const step = Math.floor((days * 86_400_000) / transfers);
-  const time = `(${firstDay} + n::bigint * ${step})`;
-  const attempt = `(lpad(to_hex(${time}), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid`;
-  const state = `case when n % 40 = 7 then (array['FAILED', 'EXPIRED', 'CANCELLED', 'REJECTED'])[1 + n / 40 % 4]
-    when n % 5000 = 3 then 'QUARANTINED' when n % 10000 = 9 then 'SENT' else 'CONFIRMED' end`;
-  const series = `generate_series(0, ${transfers - 1}) n`;
+/** Terminals, BDKs and what belongs to them: few rows. */
+export function fleetStatements() {
+  const { terminals, bdks } = shape;
   return [
     `insert into profile (id, name, slots) values (${uuid('0000d0d0', 1)}, 'PIN', '[]')`,
     `insert into bdk (id, name, scheme, algorithm, key_block, kcv, bdk_id, last_device, max_devices)
      select ${uuid('0000bdbd', 'n')}, 'BDK ' || n, 'TDES', 'T2', '', upper(lpad(to_hex(n), 6, '0')), lpad(n::text, 10, '0'),
        500000, 400000 from generate_series(0, ${bdks - 1}) n`,
-    `insert into terminal (id, serial, model, hardware, firmware, profile_id, attempts_made)
-     select ${uuid('0000eeee', 'n')}, 'SIM-' || lpad(n::text, 6, '0'), 'SIM-1', '1.0', '2.4.1', ${uuid('0000d0d0', 1)}, 0
+    `insert into terminal (id, serial, model, hardware, firmware, profile_id)
+     select ${uuid('0000eeee', 'n')}, 'SIM-' || lpad(n::text, 6, '0'), 'SIM-1', '1.0', '2.4.1', ${uuid('0000d0d0', 1)}
      from generate_series(0, ${terminals - 1}) n`,
     `insert into terminal_certificate (id, terminal_id, purpose, fingerprint, serial_number, spki_sha256, certificate,
        not_before, not_after)
-     select ${uuid('0000cece', `n * 3 + p`)}, ${uuid('0000eeee', 'n')}, (array['TLS', 'ENCRYPTION', 'SIGNING'])[p],
-       upper(md5((n * 3 + p)::text) || md5((n * 3 + p)::text)), (n * 3 + p)::text, md5((n * 3 + p)::text), '', '2025-01-01', '2035-01-01'
+     select ${uuid('0000cece', 'n * 3 + p')}, ${uuid('0000eeee', 'n')}, (array['TLS', 'ENCRYPTION', 'SIGNING'])[p],
+       lpad((n * 3 + p)::text, 64, '0'), (n * 3 + p)::text, lpad((n * 3 + p)::text, 64, '0'), '', '2025-01-01', '2035-01-01'
      from generate_series(0, ${terminals - 1}) n, generate_series(1, 3) p`,
     `insert into terminal_kbpk (id, terminal_id, slot, algorithm, key_block, kcv, attempt_id, confirmed_at)
      select ${uuid('0000bbbb', 'n')}, ${uuid('0000eeee', 'n')}, 'KBPK-AES', 'A128', '', upper(lpad(to_hex(n), 6, '0')),
        ${uuid('0000bbbb', 'n')}, '2025-01-01' from generate_series(0, ${terminals - 1}) n`,
+  ];
+}
+
+/**
+ * Attempts number `first` to before `end` of so many in a year: one key each, an approval for every hundredth, an event
+ * for every tenth. Two such parts may be made at once.
+ */
+export function historyStatements(first, end, transfers) {
+  const { terminals, bdks, campaigns, runs, stations, people, firstDay, days } = shape;
+  const series = `generate_series(${first}, ${end - 1}) n`;
+  const milliseconds = `(${firstDay} + n::bigint * ${Math.floor((days * 86_400_000) / transfers)})`;
+  const time = `to_timestamp(${milliseconds} / 1000.0)`;
+  const attempt = `(lpad(to_hex(${milliseconds}), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid`;
+  const terminal = `n % ${terminals}`;
+  const serial = `'SIM-' || lpad((${terminal})::text, 6, '0')`;
+  // A terminal has one attempt under way at most: the last ones of some.
+  const underWay = `n >= ${transfers - terminals} and n % 100 = 9`;
+  const state = `case when n % 40 = 7 then (array['FAILED', 'EXPIRED', 'CANCELLED', 'REJECTED'])[1 + n / 40 % 4]
+    when n % 5000 = 3 then 'QUARANTINED' when ${underWay} then 'SENT' else 'CONFIRMED' end`;
+  const kcv = `upper(lpad(to_hex(n::bigint * 2654435761 % 16777216), 6, '0'))`;
+  return [
     `insert into attempt (id, load_id, terminal_id, number, kind, profile_id, profile_version, requested_by, reason, state,
-       version, deadline, expires_at, nonce_k2, plan_hash, sent_epochs, result, reason_code, evidence, times, created_at,
-       campaign_id, run_id, station)
-     select ${attempt}, ${uuid('00001oad'.replace('o', '0'), 'n')}, ${uuid('0000eeee', `(n % ${terminals})`)}, 1 + n / ${terminals},
+       version, deadline, expires_at, nonce_k2, sent_epochs, reason_code, evidence, times, created_at, campaign_id, run_id,
+       station)
+     select ${attempt}, ${attempt}, ${uuid('0000eeee', `(${terminal})`)}, 1 + n / ${terminals},
        case when n < ${terminals} then 'KBPK' else 'KEYS' end, ${uuid('0000d0d0', 1)}, 1,
-       case when n % 50 = 1 then 'operator:person ' || n / 50 % ${people} else 'terminal:SIM-' || lpad((n % ${terminals})::text, 6, '0') end,
-       case when n % 50 = 1 then 'repair return' end, ${state}, 9,
-       case when n % 10000 = 9 then now() + interval '1 day' end,
-       to_timestamp(${time} / 1000.0) + interval '7 days', decode(md5(n::text), 'hex'), upper(md5(n::text) || md5(n::text)),
-       array[1 + n / ${terminals}]::bigint[], null, case when n % 40 = 7 then 'TERMINAL_REFUSED' end,
+       case when n % 50 = 1 then 'operator:person ' || n / 50 % ${people} else 'terminal:' || ${serial} end,
+       case when n % 50 = 1 then 'repair return' end, ${state}, 9, case when ${underWay} then ${time} end,
+       ${time}, '\\x00112233445566778899aabbccddeeff', '{1}', case when n % 40 = 7 then 'TERMINAL_REFUSED' end,
        '{"hsm": "payShield 10K", "node": "kdh-1"}',
-       jsonb_build_object('REQUESTED', to_timestamp(${time} / 1000.0), 'SENT', to_timestamp(${time} / 1000.0), 'CONFIRMED', to_timestamp(${time} / 1000.0)),
-       to_timestamp(${time} / 1000.0),
-       case when n % 2 = 0 then ${uuid('0000caca', `n / 2 % ${campaigns}`)} end,
+       '{"REQUESTED": "2026-01-01T00:00:00.000000Z", "SENT": "2026-01-01T00:00:01.000000Z", "CONFIRMED": "2026-01-01T00:00:02.000000Z"}',
+       ${time}, case when n % 2 = 0 then ${uuid('0000caca', `n / 2 % ${campaigns}`)} end,
        case when n % 5 = 2 then ${uuid('0000f0f0', `n / 5 % ${runs}`)} end,
        case when n % 5 = 2 then 'bench ' || n / 5 % ${stations} end
      from ${series}`,
@@ -70,19 +82,17 @@ export function statements(transfers) {
        key_block_sha256, kcv_expected, kcv_reported, result_code)
      select ${attempt}, 0, 'PIN', 'B1', 'T2', 'B', ${uuid('0000bdbd', `n % ${bdks}`)},
        lpad((n % ${bdks})::text, 10, '0') || upper(lpad(to_hex(n), 8, '0')) || '00', 'KBPK-AES', 'D0144B1TX00N0200',
-       upper(md5(n::text) || md5(n::text)), kcv, kcv, 0
-     from ${series}, lateral (select upper(lpad(to_hex(n::bigint * 2654435761 % 16777216), 6, '0')) as kcv) k`,
-    `insert into attempt_check_value select kcv_expected, attempt_id from attempt_key`,
+       lpad(n::text, 64, '0'), ${kcv}, ${kcv}, 0 from ${series}`,
+    `insert into attempt_check_value select ${kcv}, ${attempt} from ${series}`,
     `insert into attempt_approval (attempt_id, person, role, authentication, approved_at)
-     select ${attempt}, 'operator:approver ' || n / 100 % ${people}, 'approver', 'token', to_timestamp(${time} / 1000.0)
+     select ${attempt}, 'operator:approver ' || n / 100 % ${people}, 'approver', 'token', ${time}
      from ${series} where n % 100 = 2`,
     `insert into audit_event (time, type, actor, terminal_id, attempt_id, body)
-     select to_timestamp(${time} / 1000.0),
-       case when n % 100 = 11 then 'terminal.enrolled' else 'attempt.' || lower(${state}) end,
-       case when n % 100 = 11 then 'operator:person ' || n / 100 % ${people} else 'terminal:SIM-' || lpad((n % ${terminals})::text, 6, '0') end,
-       ${uuid('0000eeee', `(n % ${terminals})`)}, case when n % 100 <> 11 then ${attempt} end,
-       case when n % 100 = 11 then jsonb_build_object('reason', 'batch ' || n / 100 || case when n % 10000 = 11 then ' seal broken' else '' end)
+     select ${time}, case when n % 100 = 11 then 'terminal.enrolled' else 'attempt.' || lower(${state}) end,
+       case when n % 100 = 11 then 'operator:person ' || n / 100 % ${people} else 'terminal:' || ${serial} end,
+       ${uuid('0000eeee', `(${terminal})`)}, case when n % 100 <> 11 then ${attempt} end,
+       case when n % 100 = 11 then jsonb_build_object('reason', 'batch ' || n / 100)
          else '{"event": "match", "version": 9}' end
-     from ${series}`,
+     from ${series} where n % 10 in (1, 7) or n % 5000 = 3`,
   ];
 }

@@ -4,6 +4,7 @@ import { EventsService } from './events.service.ts';
 import { LogController } from './log/log.controller.ts';
 import { LogModule } from './log/log.module.ts';
 import { ReceiptsController } from './receipts.controller.ts';
+import { ReportsController } from './reports/reports.controller.ts';
 import { SavedSearchesController } from './saved-searches.controller.ts';
 import { SavedSearchesService } from './saved-searches.service.ts';
 import { TransfersController } from './transfers.controller.ts';
@@ -16,6 +17,7 @@ import { WitnessesController } from './witnesses/witnesses.controller.ts';
     TransfersController,
     EventsController,
     ReceiptsController,
+    ReportsController,
     SavedSearchesController,
     LogController,
     WitnessesController,

@@ -3,11 +3,15 @@ import { Problem } from '../http/problem.ts';
 import { SEARCH_TIMEOUT_MILLISECONDS } from './search.ts';
 
 /** Reads in one snapshot that can change nothing, and that ends when it takes too long: SEARCH_TOO_WIDE. */
-export async function boundedRead<T>(database: Database, read: (sql: Sql) => Promise<T>): Promise<T> {
+export async function boundedRead<T>(
+  database: Database,
+  read: (sql: Sql) => Promise<T>,
+  timeoutMilliseconds = SEARCH_TIMEOUT_MILLISECONDS,
+): Promise<T> {
   try {
     return await database.transaction(async (sql) => {
       await sql.query('set transaction isolation level repeatable read, read only');
-      await sql.query(`set local statement_timeout = ${SEARCH_TIMEOUT_MILLISECONDS}`);
+      await sql.query(`set local statement_timeout = ${timeoutMilliseconds}`);
       return read(sql);
     });
   } catch (error) {
@@ -15,7 +19,7 @@ export async function boundedRead<T>(database: Database, read: (sql: Sql) => Pro
     throw new Problem(
       422,
       'SEARCH_TOO_WIDE',
-      `this search takes longer than ${SEARCH_TIMEOUT_MILLISECONDS / 1000} s; name a terminal, a key or a span of time`,
+      `this takes longer than ${timeoutMilliseconds / 1000} s; name a terminal, a key or a span of time`,
     );
   }
 }

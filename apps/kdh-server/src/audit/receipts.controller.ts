@@ -88,14 +88,14 @@ export class ReceiptsController {
       const [transfer] = await readTransfers(sql, [id]);
       if (!transfer) unknown();
       const history = await readHistory(sql, id);
-      const last = history.entries.at(-1);
-      if (!last) {
+      if (!history) {
         throw new Problem(
           404,
           'RECEIPT_NOT_YET',
-          'no checkpoint covers this transfer yet; try again in a second',
+          'no checkpoint covers all of this transfer yet; try again in a second',
         );
       }
+      const last = history.entries.at(-1) as ProvenEntry;
       return { history, last, transfer };
     });
   }

@@ -22,21 +22,27 @@ export interface AttemptHistory {
   /** The signed note, with the cosignatures that it has. */
   checkpoint: Buffer;
   size: bigint;
-  /** In the order of the log; none if nothing of the attempt is in a checkpoint yet. */
+  /** In the order of the log; at least one. */
   entries: ProvenEntry[];
 }
 
-/** The history of an attempt as far as the newest checkpoint goes. */
-export async function readHistory(sql: Pick<Sql, 'query'>, attemptId: string): Promise<AttemptHistory> {
+/** The whole history of an attempt; undefined as long as the newest checkpoint does not cover all of it. */
+export async function readHistory(
+  sql: Pick<Sql, 'query'>,
+  attemptId: string,
+): Promise<AttemptHistory | undefined> {
   const newest = await newestCheckpoint(sql);
-  if (!newest) return { checkpoint: Buffer.alloc(0), size: 0n, entries: [] };
+  if (!newest) return undefined;
   const { size, note } = newest;
+  const events = await sql.query<{ id: bigint }>('select id from audit_event where attempt_id = $1', [
+    attemptId,
+  ]);
   const leaves = await sql.query<{ index: bigint; entry: Buffer }>(
     `select leaf_index as index, entry from log_leaf
-     where event_id = any(array(select id from audit_event where attempt_id = $1)) and leaf_index < $2
-     order by leaf_index`,
-    [attemptId, size],
+     where event_id = any($1::bigint[]) and leaf_index < $2 order by leaf_index`,
+    [events.map(({ id }) => id), size],
   );
+  if (leaves.length === 0 || leaves.length < events.length) return undefined;
   const readTile = await tileReader(
     sql,
     leaves.flatMap(({ index }) => inclusionTiles(index, size)),
