@@ -34,6 +34,7 @@ describe('database', () => {
       'AuditorSearches1764600000000',
       'OperatorNames1764610000000',
       'RecordLookups1764620000000',
+      'KsnWithItsBdk1764630000000',
       'HotRows1764800000000',
       'UnsealedGroups1764810000000',
     ]);

@@ -8,6 +8,7 @@ import { Witnesses1764500000000 } from './migrations/1764500000000-witnesses.ts'
 import { AuditorSearches1764600000000 } from './migrations/1764600000000-auditor-searches.ts';
 import { OperatorNames1764610000000 } from './migrations/1764610000000-operator-names.ts';
 import { RecordLookups1764620000000 } from './migrations/1764620000000-record-lookups.ts';
+import { KsnWithItsBdk1764630000000 } from './migrations/1764630000000-ksn-with-its-bdk.ts';
 import { HotRows1764800000000 } from './migrations/1764800000000-hot-rows.ts';
 import { UnsealedGroups1764810000000 } from './migrations/1764810000000-unsealed-groups.ts';
 
@@ -22,6 +23,7 @@ export const migrations = [
   AuditorSearches1764600000000,
   OperatorNames1764610000000,
   RecordLookups1764620000000,
+  KsnWithItsBdk1764630000000,
   HotRows1764800000000,
   UnsealedGroups1764810000000,
 ];
