@@ -403,6 +403,13 @@ describe('a signed manifest', () => {
   });
 });
 
+test('a core dump of it has no memory', async () => {
+  const hsm = new SoftHsmProcess(newHome().testLmk);
+  await hsm.ready();
+  expect(readFileSync(`/proc/${hsm.child.pid}/coredump_filter`, 'latin1').trim()).toBe('00000000');
+  await hsm.stop();
+});
+
 describe('started as root', () => {
   const asRoot = process.getuid?.() === 0 ? test : test.skip;
 

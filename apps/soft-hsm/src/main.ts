@@ -5,7 +5,7 @@ import { SoftHsmError } from './errors.ts';
 import { jsonLog } from './log.ts';
 import { makeManifest } from './manifest/manifest.ts';
 import { parseServeOptions, parseSignManifestOptions, usage } from './options.ts';
-import { becomeUser } from './privileges.ts';
+import { becomeUser, leaveNoCoreDump } from './privileges.ts';
 import { serve } from './serve.ts';
 
 const exitCodes = { usage: 2, failed: 1 } as const;
@@ -30,11 +30,13 @@ async function main([command, ...args]: string[]): Promise<void> {
 
 async function runServer(args: string[]): Promise<void> {
   refuseDebugger();
+  const memoryStays = leaveNoCoreDump();
   process.umask(0o077);
   process.stdout.on('error', () => {}); // whoever read the log is gone; the HSM's own log is the audit log
   const options = parseServeOptions(args);
   if (options.user) becomeUser(options.user, options.stateFolder);
   const log = jsonLog(options.logLevel, (line) => process.stdout.write(line));
+  if (!memoryStays) log('warn', 'core-dump', 'a core dump of this process would have its keys: allow none');
   const hsm = await serve(options, log);
 
   let stopping = false;

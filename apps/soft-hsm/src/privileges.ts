@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SoftHsmError } from './errors.ts';
 
@@ -9,9 +9,22 @@ export interface User {
 }
 
 /**
+ * Leaves all memory out of a core dump of this process, whatever its limits are: core(5), "Controlling which mappings
+ * are written to the core dump". Returns whether that could be done; without Linux it cannot.
+ */
+export function leaveNoCoreDump(): boolean {
+  try {
+    writeFileSync('/proc/self/coredump_filter', '0', { flag: 'r+' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * Started as root, becomes `user`, for good, and gives it the state folder; everything else that it reads must be
  * readable for that user. The change of uid also makes the process unreadable: not even the same user gets at its
- * memory then, and it leaves no core dump.
+ * memory then.
  */
 export function becomeUser({ uid, gid }: User, stateFolder: string): void {
   if (process.getuid?.() !== 0)
