@@ -39,6 +39,12 @@ describe('serve', () => {
     );
   });
 
+  test('authorities of TR-34 come from a file, but under dual control from the officers', () => {
+    expect(parseServeOptions([...live, '--authorities', 'a.json']).authoritiesFile).toBe('a.json');
+    const dualControl = [...live.slice(0, 4), '--dual-control', '--authorities', 'a.json'];
+    expect(refusalOf(() => parseServeOptions(dualControl))).toMatch(/the officers say/);
+  });
+
   test('TLS too', () => {
     expect(parseServeOptions([...live, ...tls]).tls).toEqual({
       host: '127.0.0.1',

@@ -1,4 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { ThalesHeader } from '@openkdh/tr31/thales';
 import { type KeyOrder, localSigner, makeKeyToken, parseRandomToken } from '@openkdh/tr34';
@@ -21,7 +24,7 @@ import { CeremonyHsm } from '../../../../test/support/ceremony.ts';
 import { InProcessHsm } from '../../../../test/support/soft-hsm-in-process.ts';
 import { readIntegers, unsignedContent, writeIntegers } from '../asymmetric/der.ts';
 import { loadTestLmk } from '../lmk/test-lmks.ts';
-import { parseAuthorities } from '../tr34/authorities.ts';
+import { parseAuthorities, readAuthorities } from '../tr34/authorities.ts';
 
 /** ZR and ZI: the HSM as a KRD, against the KDH of libs/tr34 and the tokens of an independent implementation. */
 
@@ -246,6 +249,13 @@ describe('refused', () => {
     }
     expect([...codes]).toEqual(['ZJA4']);
   });
+});
+
+test('authorities are read from a file', () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'authorities-')), 'authorities.json');
+  expect(() => readAuthorities(path)).toThrow('cannot read');
+  writeFileSync(path, JSON.stringify({ kdh: [toPem(certificates.root)] }));
+  expect(readAuthorities(path)).toMatchObject({ kdh: [expect.stringContaining('CERTIFICATE')], krd: [] });
 });
 
 test('authorities are PEM certificates by role, and nothing else', () => {
