@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describeWithRedis } from '../support/describe-with-redis.ts';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
 import { violations } from '../support/invariants.ts';
-import { describeWithRedis } from '../support/redis.ts';
 import { type PartName, Stack } from '../support/stack.ts';
 
 const TERMINALS = 40;

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { describeWithRedis } from '../support/describe-with-redis.ts';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
 import { violations } from '../support/invariants.ts';
-import { describeWithRedis } from '../support/redis.ts';
 import { Stack } from '../support/stack.ts';
 
 const TERMINALS = 10;

@@ -6,9 +6,9 @@ import { type FailpointName, failpointNames } from '../../apps/kdh-server/src/fa
 import type { Load } from '../../apps/kdh-server/src/loads/loads.schemas.ts';
 import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
 import { provisionKeys } from '../../apps/launcher/src/provision.ts';
+import { describeWithRedis } from './describe-with-redis.ts';
 import { acknowledgedLoads, type History, heldKeys, readHistory, storedLoads } from './history.ts';
 import { violations } from './invariants.ts';
-import { describeWithRedis } from './redis.ts';
 import { Stack } from './stack.ts';
 
 /** Terminals that get a further load in each case. */
