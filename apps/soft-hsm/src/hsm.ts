@@ -99,12 +99,11 @@ export class SoftHsm {
     const header = printable(message.header);
     const logged = { command, code: result, header, host: host.name, keysIn, keysOut };
     this.#machine.log('debug', 'command', `${command} answered ${result}`, logged);
-    const granted = scope.grant === undefined ? {} : { grant: scope.grant };
     const entry = {
       event: 'command',
       client: host.id,
       command,
-      ...granted,
+      grant: scope.grant,
       keysIn,
       keysOut,
       result,

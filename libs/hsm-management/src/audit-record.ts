@@ -25,7 +25,7 @@ export type AuditEntry =
       client: string;
       command: string;
       /** Of the grant that the command has used up one of. */
-      grant?: string;
+      grant?: string | undefined;
       keysIn: readonly string[];
       keysOut: readonly string[];
       result: string;

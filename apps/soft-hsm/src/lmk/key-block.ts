@@ -44,28 +44,39 @@ export function openBinaryKeyBlock(protection: KeyBlockProtection, block: Uint8A
   return refusing(() => protection.handle.unwrapPrivateKey(block));
 }
 
-/** A new key block, without its tag. The pad comes from `random`. */
+/** A new key block, without its tag. What fills it up comes from `random`. */
 export function makeKeyBlock(
-  { id, thalesVersion, handle }: KeyBlockProtection,
+  protection: KeyBlockProtection,
   header: NewKeyBlock,
   key: Uint8Array,
   random: Random,
 ): string {
-  const padding = random(padBytes(thalesVersion, 2 + key.length)); // the length of the key stands before it
-  return refusing(() => handle.wrap({ ...header, versionId: thalesVersion, lmkId: id }, key, { padding }));
+  return refusing(() => protection.handle.wrap(headerUnder(protection, header), key, { random }));
 }
 
 /** As `makeKeyBlock`, with a binary body around `der`. */
 export function makeBinaryKeyBlock(
-  { id, thalesVersion, handle }: KeyBlockProtection,
+  protection: KeyBlockProtection,
   header: NewKeyBlock,
   der: Uint8Array,
   random: Random,
 ): Uint8Array {
-  const padding = random(padBytes(thalesVersion, der.length));
-  return refusing(() =>
-    handle.wrapPrivateKey({ ...header, versionId: thalesVersion, lmkId: id }, der, { padding }),
-  );
+  return refusing(() => protection.handle.wrapPrivateKey(headerUnder(protection, header), der, { random }));
+}
+
+/** Member by member: to spread them into a new object costs 1.5 µs, a twentieth of the whole derivation. */
+function headerUnder({ id, thalesVersion }: KeyBlockProtection, header: NewKeyBlock): ThalesHeader {
+  const { keyUsage, algorithm, modeOfUse, keyVersion, exportability, optionalBlocks } = header;
+  return {
+    versionId: thalesVersion,
+    lmkId: id,
+    keyUsage,
+    algorithm,
+    modeOfUse,
+    keyVersion,
+    exportability,
+    optionalBlocks,
+  };
 }
 
 function requireOwn({ id, thalesVersion }: KeyBlockProtection, block: string | Uint8Array): void {
@@ -74,12 +85,6 @@ function requireOwn({ id, thalesVersion }: KeyBlockProtection, block: string | U
     throw new Refusal('A1', `key block version ${header.versionId} where version ${thalesVersion} is due`);
   }
   if (header.lmkId !== id) throw new Refusal('A3', `key block of LMK ${header.lmkId} where LMK ${id} is due`);
-}
-
-/** Fills the last cipher block. */
-function padBytes(thalesVersion: '0' | '1', dataBytes: number): number {
-  const blockBytes = thalesVersion === '1' ? 16 : 8;
-  return (blockBytes - (dataBytes % blockBytes)) % blockBytes;
 }
 
 function refusing<T>(action: () => T): T {

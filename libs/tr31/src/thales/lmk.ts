@@ -3,7 +3,7 @@ import { aes, type CipherEngine, cmac, wipe } from '@openkdh/block-ciphers';
 import { Tr31Error } from '../errors.ts';
 import { asciiBytes, fromHex, hexForm, toHex } from '../hex.ts';
 import { packKeyData, padded, unpackKeyData } from '../key-data.ts';
-import { formatPaddedBlocks } from '../optional-blocks.ts';
+import { formatPaddedBlocks, type Random } from '../optional-blocks.ts';
 import { ProtectionKey } from '../protection-key.ts';
 import {
   fixedHeaderLength,
@@ -16,6 +16,8 @@ import {
 export interface ThalesWrapOptions {
   /** Bytes after the key inside the encrypted data; they must fill the last cipher block. Default: random. */
   padding?: Uint8Array;
+  /** Source of that padding and of the filler of block PB. Default: `randomBytes` of node:crypto. */
+  random?: Random;
 }
 
 export interface ThalesUnwrapped {
@@ -46,7 +48,7 @@ export function lmkHandle(key: Uint8Array, engine: CipherEngine = 'table'): LmkH
   const protection = new ProtectionKey(key, engine);
   return {
     wrap(header, key, options = {}) {
-      const { text, ciphertext, mac } = protect(protection, header, 'hex', (unit) =>
+      const { text, ciphertext, mac } = protect(protection, header, 'hex', options, (unit) =>
         packKeyData(key, unit, 0, options),
       );
       return text + toHex(ciphertext) + mac;
@@ -55,7 +57,7 @@ export function lmkHandle(key: Uint8Array, engine: CipherEngine = 'table'): LmkH
       return unwrapped(open(protection, block, 'hex'), unpackKeyData);
     },
     wrapPrivateKey(header, derSequence, options = {}) {
-      const { text, ciphertext, mac } = protect(protection, header, 'binary', (unit) =>
+      const { text, ciphertext, mac } = protect(protection, header, 'binary', options, (unit) =>
         padded(derSequence, unit, options),
       );
       return Buffer.concat([asciiBytes(text), ciphertext, asciiBytes(mac)]);
@@ -91,13 +93,14 @@ function protect(
   protection: ProtectionKey,
   header: ThalesHeader,
   body: Body,
+  { random = randomBytes }: ThalesWrapOptions,
   pack: (unitBytes: number) => Uint8Array,
 ): { text: string; ciphertext: Uint8Array; mac: string } {
   const { cipher, blockBytes, macBytes } = thalesVersions[header.versionId];
   const binding = protection.binding(header.versionId, cipher);
   const plaintext = pack(blockBytes);
   try {
-    const optional = formatPaddedBlocks(header.optionalBlocks, blockBytes, randomBytes);
+    const optional = formatPaddedBlocks(header.optionalBlocks, blockBytes, random);
     const bodyLength = plaintext.length * (body === 'hex' ? 2 : 1);
     const total = fixedHeaderLength + optional.text.length + bodyLength + 2 * macBytes;
     const text = formatFixedThalesHeader(header, total, optional.count) + optional.text;
