@@ -8,10 +8,10 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
-import { migrate } from '../../apps/kdh-server/dist/database/migrate.js';
 import { openDeriveQueue } from '../../apps/kdh-server/dist/queue/queue.js';
 import { readyLine, startChild } from '../../apps/launcher/dist/child.js';
 import { ensureDatabase, preparePostgres } from '../../apps/launcher/dist/embedded-postgres.js';
+import { migrateDatabase } from '../../apps/launcher/dist/migration.js';
 import { postgresPart } from '../../apps/launcher/dist/parts.js';
 import { cpuSecondsOf, familyOf } from './loads/processes.mjs';
 
@@ -30,6 +30,7 @@ const jobsPerRound = 2_000;
 const jobsPerCall = 5_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'openkdh-bench-'));
+mkdirSync(join(folder, 'logs'));
 const stores = options.redis ? await openRedis(options.redis) : await openPostgres();
 try {
   const deep = counted(stores.settings.deep);
@@ -106,8 +107,7 @@ async function openPostgres() {
   const settings = {};
   for (const name of ['deep', 'empty']) {
     await ensureDatabase(postgres, name);
-    await migrate(postgres.urlOf(name));
-    settings[name] = { KDH_DATABASE_URL: postgres.urlOf(name) };
+    settings[name] = { KDH_DATABASE_URL: await migrateDatabase(folder, postgres.urlOf(name)) };
   }
   const stop = async () => {
     child.process.kill(part.signals.stop);

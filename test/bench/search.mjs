@@ -11,9 +11,9 @@ import pg from 'pg';
 import { EventsService } from '../../apps/kdh-server/dist/audit/events.service.js';
 import { TransfersService } from '../../apps/kdh-server/dist/audit/transfers.service.js';
 import { Database } from '../../apps/kdh-server/dist/database/database.js';
-import { migrate } from '../../apps/kdh-server/dist/database/migrate.js';
 import { readyLine, startChild } from '../../apps/launcher/dist/child.js';
 import { ensureDatabase, preparePostgres } from '../../apps/launcher/dist/embedded-postgres.js';
+import { migrateDatabase } from '../../apps/launcher/dist/migration.js';
 import {
   bdkId,
   campaignId,
@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
 const transfers = Number(options.transfers);
 const runs = Number(options.runs);
 const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'openkdh-search-'));
-mkdirSync(folder, { recursive: true });
+mkdirSync(join(folder, 'logs'), { recursive: true });
 
 const postgres = await preparePostgres(join(folder, 'postgres'), { durable: false });
 const child = startChild(postgres.command, join(folder, 'postgres.log'));
@@ -48,13 +48,13 @@ try {
   await readyLine(child, postgres.readyText, 60_000);
   await ensureDatabase(postgres, 'openkdh');
   const url = postgres.urlOf('openkdh');
-  await migrate(url);
+  const applicationUrl = await migrateDatabase(folder, url);
   const filled = join(folder, `filled-${transfers}`);
   if (!existsSync(filled)) {
     await fill(url);
     writeFileSync(filled, '');
   }
-  process.exitCode = (await measure(url)) ? 0 : 1;
+  process.exitCode = (await measure(applicationUrl)) ? 0 : 1;
 } finally {
   child.process.kill('SIGINT');
   await child.ended;

@@ -9,7 +9,7 @@ import { TransfersService } from '../../apps/kdh-server/src/audit/transfers.serv
 import { planTransfers, type TransferDriver } from '../../apps/kdh-server/src/audit/transfers-search.ts';
 import type { Config } from '../../apps/kdh-server/src/config/config.ts';
 import { Database } from '../../apps/kdh-server/src/database/database.ts';
-import { freshDatabase, type TestDatabase } from '../support/postgres.ts';
+import { applicationUrlOf, freshDatabase, type TestDatabase } from '../support/postgres.ts';
 import { fillForSearches } from '../support/search-data.ts';
 
 const TRANSFERS = 4_500;
@@ -40,7 +40,10 @@ describe('searches, against a look at every record', () => {
     client = new pg.Client({ connectionString: own.url });
     await client.connect();
     stored = await fillForSearches(client, TRANSFERS);
-    database = await Database.open({ KDH_DATABASE_URL: own.url, KDH_DATABASE_CONNECTIONS: 4 } as Config);
+    database = await Database.open({
+      KDH_DATABASE_URL: applicationUrlOf(own.url),
+      KDH_DATABASE_CONNECTIONS: 4,
+    } as Config);
     transfers = await allTransfers({}, 500);
     events = await allEvents({}, 500);
   }, 60_000);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
-import { loadConfig } from '../../apps/kdh-server/src/config/config.ts';
+import { loadConfig, loadMigrationConfig } from '../../apps/kdh-server/src/config/config.ts';
 import { parseServeOptions } from '../../apps/soft-hsm/src/options.ts';
 
 // Checked as far as it goes without a container engine: whatever a file names is there, and what a container is
@@ -49,12 +49,13 @@ test('there are PostgreSQL, Redis, the soft HSM and two nodes, and one image of 
   expect(services.map(([name]) => name)).toEqual([
     'secrets',
     'postgres',
+    'migrate',
     'redis',
     'soft-hsm',
     'kdh-1',
     'kdh-2',
   ]);
-  expect(ours.map(([name]) => name)).toEqual(['secrets', 'soft-hsm', 'kdh-1', 'kdh-2']);
+  expect(ours.map(([name]) => name)).toEqual(['secrets', 'migrate', 'soft-hsm', 'kdh-1', 'kdh-2']);
 });
 
 test('every program that a container of ours runs is built from a source that is there', () => {
@@ -117,12 +118,21 @@ test('kdh-server understands its environment', () => {
       KDH_HSM_URL: 'tls://soft-hsm:1500',
       KDH_STATE_DIR: '/state',
     });
-    expect(config.KDH_DATABASE_URL).toMatch(/^postgres:\/\/openkdh:[\w-]{32}@postgres:5432\/openkdh$/);
+    expect(config.KDH_DATABASE_URL).toMatch(/^postgres:\/\/openkdh_app:[\w-]{32}@postgres:5432\/openkdh$/);
     expect(config.KDH_REDIS_URL).toMatch(/^redis:\/\/:[\w-]{32}@redis:6379$/);
     for (const file of [config.KDH_HSM_TLS_CERT, config.KDH_HSM_TLS_KEY, config.KDH_HSM_TLS_CA]) {
       expect(existsSync(file!)).toBe(true);
     }
   }
+});
+
+test('the migration connects as the owner, and names the role of kdh-server', () => {
+  const entries = Object.entries(compose.services['migrate']!.environment!);
+  const config = loadMigrationConfig(
+    Object.fromEntries(entries.map(([key, value]) => [key, resolved(String(value))])),
+  );
+  expect(new URL(config.KDH_MIGRATION_DATABASE_URL).username).toBe('openkdh');
+  expect(new URL(config.KDH_DATABASE_URL).username).toBe('openkdh_app');
 });
 
 test('soft-hsm understands its arguments, and listens where kdh-server looks for it', () => {

@@ -1,16 +1,26 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { refuseUnsafeDatabase } from '../../apps/kdh-server/src/database/boot-checks.ts';
-import { migrate } from '../../apps/kdh-server/src/database/migrate.ts';
-import { emptyDatabase, type TestDatabase } from '../support/postgres.ts';
+import { appendOnlyTables, privileges } from '../../apps/kdh-server/src/database/application-role.ts';
+import {
+  refuseMightyRole,
+  refuseUnmigratedDatabase,
+  refuseUnsafeDatabase,
+} from '../../apps/kdh-server/src/database/boot-checks.ts';
+import {
+  applicationUrlOf,
+  emptyDatabase,
+  migrateTestDatabase,
+  type TestDatabase,
+} from '../support/postgres.ts';
 
 describe('database', () => {
   let database: TestDatabase;
   let client: pg.Client;
-  const sql = {
+  let application: pg.Client;
+  const sqlOf = (of: pg.Client) => ({
     query: async <Row>(text: string, parameters: unknown[] = []) =>
-      (await client.query(text, parameters)).rows as Row[],
-  };
+      (await of.query(text, parameters)).rows as Row[],
+  });
 
   beforeAll(async () => {
     database = await emptyDatabase();
@@ -18,12 +28,19 @@ describe('database', () => {
     await client.connect();
   });
   afterAll(async () => {
+    await application?.end();
     await client.end();
     await database.drop();
   });
 
-  test('an empty database is migrated once, also when two nodes start together', async () => {
-    const applied = await Promise.all([migrate(database.url), migrate(database.url)]);
+  test('an empty database is refused at boot', async () => {
+    await expect(refuseUnmigratedDatabase(sqlOf(client))).rejects.toMatchObject({
+      code: 'DATABASE_NOT_MIGRATED',
+    });
+  });
+
+  test('an empty database is migrated once, also when two start together; that is recorded', async () => {
+    const applied = await Promise.all([migrateTestDatabase(database.url), migrateTestDatabase(database.url)]);
     expect(applied.flat()).toEqual([
       'Initial1764000000000',
       'TransparencyLog1764100000000',
@@ -38,10 +55,74 @@ describe('database', () => {
       'HotRows1764800000000',
       'UnsealedGroups1764810000000',
     ]);
-    expect(await migrate(database.url)).toEqual([]);
+    expect(await migrateTestDatabase(database.url)).toEqual([]);
+    await refuseUnmigratedDatabase(sqlOf(client));
+    const { rows } = await client.query('select type, actor, body from audit_event');
+    expect(rows).toEqual([
+      {
+        type: 'database.migrated',
+        actor: 'node:migration',
+        body: { migrations: applied.flat(), role: 'openkdh_test_app' },
+      },
+    ]);
+    application = new pg.Client({ connectionString: applicationUrlOf(database.url) });
+    await application.connect();
   });
 
-  test('audit events can be added and read, never changed, deleted or truncated', async () => {
+  test('every table has its privileges, and no more', async () => {
+    const { rows } = await client.query(
+      `select relname as table, array_agg(lower(privilege_type) order by privilege_type) as held
+       from pg_class, aclexplode(relacl) where relkind = 'r' and relnamespace = 'public'::regnamespace
+         and grantee = 'openkdh_test_app'::regrole group by relname`,
+    );
+    const sorted = (held: readonly string[]) => [...held].sort();
+    expect(Object.fromEntries(rows.map(({ table, held }) => [table, held]))).toEqual(
+      Object.fromEntries(Object.entries(privileges).map(([table, held]) => [table, sorted(held)])),
+    );
+  });
+
+  test.each(appendOnlyTables)('the application cannot rewrite %s, by no statement', async (table) => {
+    const [column] = (
+      await application.query(
+        `select attname from pg_attribute where attrelid = $1::regclass and attnum > 0 limit 1`,
+        [table],
+      )
+    ).rows;
+    for (const statement of [
+      `update ${table} set ${column.attname} = default`,
+      `delete from ${table}`,
+      `truncate ${table} cascade`,
+      `alter table ${table} disable trigger all`,
+      `drop table ${table} cascade`,
+      `create trigger quiet before insert on ${table} for each row execute function log_is_append_only()`,
+      `create rule quiet as on insert to ${table} do instead nothing`,
+      `alter table ${table} owner to openkdh_test_app`,
+    ]) {
+      await expect(application.query(statement)).rejects.toMatchObject({ code: '42501' }); // no privilege
+    }
+  });
+
+  test('the application cannot take away what guards the history', async () => {
+    for (const statement of [
+      'drop trigger audit_event_no_change on audit_event',
+      'drop trigger audit_event_wants_sealing on audit_event',
+      'create or replace function audit_event_wants_sealing() returns trigger language sql as $$ select 1 $$',
+      "set session_replication_role = 'replica'",
+    ]) {
+      await expect(application.query(statement)).rejects.toMatchObject({ code: '42501' });
+    }
+  });
+
+  test('at boot the application’s role is taken, the owner’s is refused', async () => {
+    await refuseMightyRole(sqlOf(application));
+    await expect(refuseMightyRole(sqlOf(client))).rejects.toMatchObject({ code: 'DATABASE_ROLE' });
+    await client.query('grant truncate on log_leaf to openkdh_test_app');
+    await expect(refuseMightyRole(sqlOf(application))).rejects.toThrow('log_leaf');
+    await migrateTestDatabase(database.url); // takes away what is too much
+    await refuseMightyRole(sqlOf(application));
+  });
+
+  test('audit events can be added and read; nor can their owner change, delete or truncate them by an oversight', async () => {
     await client.query(`insert into audit_event (type, actor) values ('test', 'test')`);
     await expect(client.query(`update audit_event set actor = 'other'`)).rejects.toThrow('append-only');
     await expect(client.query('delete from audit_event')).rejects.toThrow('append-only');
@@ -60,9 +141,9 @@ describe('database', () => {
   });
 
   test('a database that may forget a committed KSN is refused at boot', async () => {
-    await refuseUnsafeDatabase(sql);
+    await refuseUnsafeDatabase(sqlOf(client));
     await client.query('set synchronous_commit = off');
-    await expect(refuseUnsafeDatabase(sql)).rejects.toThrow('synchronous_commit = off');
+    await expect(refuseUnsafeDatabase(sqlOf(client))).rejects.toThrow('synchronous_commit = off');
     await client.query('set synchronous_commit = on');
   });
 });

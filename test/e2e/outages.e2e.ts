@@ -6,6 +6,7 @@ import pg from 'pg';
 import type { TransferPage } from '../../apps/kdh-server/src/audit/transfers.schemas.ts';
 import { hsmSocketOf } from '../../apps/launcher/src/parts.ts';
 import { provisionKeys } from '../../apps/launcher/src/provision.ts';
+import { applicationUrlOf } from '../support/postgres.ts';
 import { Stack } from '../support/stack.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -98,7 +99,7 @@ describe('what the KDH needs goes away and comes back', () => {
   }, 60_000);
 
   test('a database that could forget a commit: the server says so in one line and does not start', () => {
-    const url = new URL(stack.databaseUrl);
+    const url = new URL(applicationUrlOf(stack.databaseUrl));
     url.searchParams.set('options', '-c synchronous_commit=off');
     const { status, stdout } = spawnSync(process.execPath, [join(root, 'apps/kdh-server/dist/main.js')], {
       encoding: 'utf8',

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { privileges } from '../../apps/kdh-server/src/database/application-role.ts';
 import { migrations } from '../../apps/kdh-server/src/database/data-source.ts';
 import { migrate } from '../../apps/kdh-server/src/database/migrate.ts';
 import { readyLine, startChild } from '../../apps/launcher/src/child.ts';
@@ -12,6 +13,7 @@ import { preparePostgres } from '../../apps/launcher/src/embedded-postgres.ts';
 
 /** A database of one test file's own. */
 export interface TestDatabase {
+  /** Of the owner, a superuser: tests look and attack as it. */
   url: string;
   /** Ends every connection to it and removes it. */
   drop(): Promise<void>;
@@ -38,10 +40,27 @@ async function createDatabase(from: string): Promise<TestDatabase> {
   };
 }
 
+/** Brings a database up to date, as kdh-server's own command does. */
+export function migrateTestDatabase(url: string): Promise<string[]> {
+  return migrate({
+    KDH_MIGRATION_DATABASE_URL: url,
+    KDH_DATABASE_URL: applicationUrlOf(url),
+    KDH_NODE_ID: 'migration',
+  });
+}
+
+/** As which role kdh-server connects: one for all databases of a run, so that copies of the template know it. */
+export function applicationUrlOf(url: string): string {
+  const application = new URL(url);
+  application.username = 'openkdh_test_app';
+  application.password = 'openkdh_test_app';
+  return application.href;
+}
+
 /** The name holds a hash of what made it, so it renews itself; nobody may stay connected to it. */
 async function template(): Promise<string> {
   const bullmq = createRequire(import.meta.url)('bullmq/package.json') as { version: string };
-  const source = [...migrations, migrate, bullmq.version].map(String).join('\n');
+  const source = [...migrations, JSON.stringify(privileges), migrate, bullmq.version].map(String).join('\n');
   const name = `openkdh_template_${createHash('sha256').update(source).digest('hex').slice(0, 12)}`;
   await asAdmin(async (client) => {
     await client.query('select pg_advisory_lock($1)', [4_711_002]); // any constant; ends with the connection
@@ -49,7 +68,7 @@ async function template(): Promise<string> {
     if (found.rowCount !== 0) return;
     await client.query(`drop database if exists ${name}_new with (force)`); // left by a failed run
     await client.query(`create database ${name}_new`);
-    await migrate(urlOf(await serverUrl(), `${name}_new`));
+    await migrateTestDatabase(urlOf(await serverUrl(), `${name}_new`));
     await client.query(`alter database ${name}_new rename to ${name}`);
   });
   return name;

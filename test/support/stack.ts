@@ -11,7 +11,7 @@ import { fleetPart, hsmPart, hsmSocketOf, postgresPart, serverPart } from '../..
 import { freePort } from '../../apps/launcher/src/ports.ts';
 import { makeLinkCertificates, makePassphrase, provisionKeys } from '../../apps/launcher/src/provision.ts';
 import type { Part } from '../../apps/launcher/src/supervisor.ts';
-import { freshDatabase } from './postgres.ts';
+import { applicationUrlOf, freshDatabase, migrateTestDatabase } from './postgres.ts';
 import { redisPart } from './redis.ts';
 
 /** A node of kdh-server; the first has no number. */
@@ -50,6 +50,7 @@ export interface StackOptions {
  */
 export class Stack {
   readonly folder: string;
+  /** Of the owner, a superuser; kdh-server is not told it. */
   readonly databaseUrl: string;
   /** Of the Redis of a stack that has one. */
   readonly redisUrl: string | undefined;
@@ -92,7 +93,7 @@ export class Stack {
     const hsm = options.testLmk ? underTestLmk(hsmPart(folder)) : hsmPart(folder);
     const redis = options.redis ? await redisPart(folder) : undefined;
     const settings = {
-      databaseUrl: database.url,
+      databaseUrl: applicationUrlOf(database.url),
       redisUrl: redis?.url,
       hsmUrl: `unix:${hsmSocketOf(folder)}`,
     };
@@ -112,7 +113,10 @@ export class Stack {
     try {
       for (const { name } of parts) {
         await stack.startPart(name as PartName);
-        if (postgres && name === 'postgres') await ensureDatabase(postgres, 'openkdh');
+        if (postgres && name === 'postgres') {
+          await ensureDatabase(postgres, 'openkdh');
+          await migrateTestDatabase(database.url);
+        }
       }
     } catch (error) {
       await stack.stop();

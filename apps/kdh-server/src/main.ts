@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import type { Hsm } from '@openkdh/hsm-client';
 import { z } from 'zod';
 import { createApp } from './app.ts';
-import { loadConfig } from './config/config.ts';
+import { loadConfig, loadMigrationConfig } from './config/config.ts';
 import { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
 import { readFailpoints } from './failpoints.ts';
@@ -25,8 +25,6 @@ function watchParent(): void {
 async function serve(): Promise<void> {
   const config = loadConfig(process.env);
   watchParent();
-  const applied = await migrate(config.KDH_DATABASE_URL);
-  if (applied.length > 0) log.log({ event: 'database.migrated', migrations: applied }, 'Main');
   const app = await createApp(config, log);
   if (config.KDH_FAILPOINTS) {
     const arm = readFailpoints(config.KDH_FAILPOINTS, (await app.get<Hsm>(HSM).diagnostics()).lmkCheckValue);
@@ -51,7 +49,7 @@ async function serve(): Promise<void> {
 
 async function main(command: string | undefined, options: string[]): Promise<void> {
   if (command === 'migrate') {
-    const applied = await migrate(loadConfig(process.env).KDH_DATABASE_URL);
+    const applied = await migrate(loadMigrationConfig(process.env));
     log.log({ event: 'database.migrated', migrations: applied }, 'Main');
     return;
   }
@@ -68,7 +66,6 @@ async function acceptRestored(args: string[]): Promise<void> {
   const { reason } = reasonSchema.parse({ reason: values.reason });
   const burn = values.burn === undefined ? undefined : z.coerce.bigint().nonnegative().parse(values.burn);
   const config = loadConfig(process.env);
-  await migrate(config.KDH_DATABASE_URL);
   const database = await Database.open(config);
   const hsm = await openHsm(config);
   try {

@@ -13,7 +13,8 @@ if (folder === undefined) throw new Error('usage: compose-secrets.js FOLDER');
 
 keep('hsm-passphrase', () => `${password()}\n`);
 keep('postgres-password', password);
-keep('database-url', () => `postgres://openkdh:${read('postgres-password')}@postgres:5432/openkdh`);
+keep('database-owner-url', () => `postgres://openkdh:${read('postgres-password')}@postgres:5432/openkdh`);
+keep('database-url', () => `postgres://openkdh_app:${password()}@postgres:5432/openkdh`);
 keep('redis-password', password);
 keep('redis-url', () => `redis://:${read('redis-password')}@redis:6379`);
 keep('redis.conf', () =>

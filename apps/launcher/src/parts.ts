@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Command } from './child.ts';
 import type { EmbeddedPostgres } from './embedded-postgres.ts';
 import { LauncherError } from './errors.ts';
 import type { Part } from './supervisor.ts';
@@ -50,8 +51,15 @@ export function hsmPart(state: string): Part {
   ]);
 }
 
+/** `kdh-server migrate`, which ends by itself. */
+export function migrationCommand(state: string, ownerUrl: string, applicationUrl: string): Command {
+  const env = { KDH_MIGRATION_DATABASE_URL: ownerUrl, KDH_DATABASE_URL: applicationUrl };
+  return ownPart('kdh-server', state, env, ['migrate']).command;
+}
+
 /** What kdh-server is started with. */
 export interface ServerSettings {
+  /** Of the role that {@link migrationCommand} makes. */
   databaseUrl: string;
   redisUrl: string | undefined;
   hsmUrl: string;

@@ -4,6 +4,7 @@ import { type Api, openApi } from './api.ts';
 import { ensureDatabase, preparePostgres } from './embedded-postgres.ts';
 import { LauncherError } from './errors.ts';
 import type { Flags } from './flags.ts';
+import { migrateDatabase } from './migration.ts';
 import { fleetPart, hsmPart, hsmSocketOf, postgresPart, serverPart } from './parts.ts';
 import { requirePort } from './ports.ts';
 import type { Progress } from './progress.ts';
@@ -33,11 +34,12 @@ export async function startSystem(
   const port = await requirePort(flags.port, '--port');
   const terminalPort = await requirePort(flags.terminalPort, '--terminal-port');
 
-  const databaseUrl = environment['DATABASE_URL'] || (await startPostgres(state, supervisor, progress));
+  const ownerUrl = environment['DATABASE_URL'] || (await startPostgres(state, supervisor, progress));
   const givenHsm = environment['HSM_URL'];
   const hsm = givenHsm ? { url: givenHsm } : await startHsm(state, supervisor, progress);
   const redisUrl = environment['REDIS_URL'] || undefined;
   progress.show('starting kdh-server ...');
+  const databaseUrl = await migrateDatabase(state, ownerUrl);
   const settings = { databaseUrl, redisUrl, hsmUrl: hsm.url, port, terminalPort };
   await supervisor.start(serverPart(state, settings, environment));
 
@@ -56,7 +58,7 @@ export async function startSystem(
       ...('tls' in hsm
         ? { 'HSM over TLS': `${hsm.tls}, with the client certificate in ${join(state, 'hsm-link')}` }
         : {}),
-      PostgreSQL: withoutPassword(databaseUrl),
+      PostgreSQL: withoutPassword(ownerUrl),
       ...(redisUrl ? { Redis: withoutPassword(redisUrl) } : {}),
       logs: join(state, 'logs'),
     },
@@ -66,7 +68,7 @@ export async function startSystem(
   };
 }
 
-/** Returns the URL of the database. */
+/** Returns the URL by which the owner of the database connects. */
 async function startPostgres(state: string, supervisor: Supervisor, progress: Progress): Promise<string> {
   progress.show('starting PostgreSQL ...');
   const postgres = await preparePostgres(join(state, 'postgres'));

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { openApi } from '../../../apps/launcher/dist/api.js';
 import { readyLine, startChild } from '../../../apps/launcher/dist/child.js';
 import { ensureDatabase, preparePostgres } from '../../../apps/launcher/dist/embedded-postgres.js';
+import { migrateDatabase } from '../../../apps/launcher/dist/migration.js';
 import {
   fleetPart,
   hsmPart,
@@ -71,10 +72,11 @@ export async function startSystem(folder, { redisUrl, profileFolder, serverEnvir
     await startNew('PostgreSQL', postgresPart(postgres));
     for (const database of ['openkdh', 'bound']) await ensureDatabase(postgres, database);
     const databaseUrl = postgres.urlOf('openkdh');
+    const applicationUrl = await migrateDatabase(folder, databaseUrl);
     await startNew('soft-hsm', hsmPart(folder));
     const hsmSocket = hsmSocketOf(folder);
     const ports = { port: await freePort(0), terminalPort: await freePort(0) };
-    const settings = { databaseUrl, redisUrl, hsmUrl: `unix:${hsmSocket}`, ...ports };
+    const settings = { databaseUrl: applicationUrl, redisUrl, hsmUrl: `unix:${hsmSocket}`, ...ports };
     await startNew('kdh-server', serverPart(folder, settings, serverEnvironment));
 
     const tokenFile = join(folder, 'kdh-server', 'operator-token');

@@ -12,7 +12,7 @@ export interface AuditEvent {
 }
 
 /** Appends events in the caller's transaction: no event, no act. */
-export async function appendAuditEvents(sql: Sql, events: AuditEvent[]): Promise<void> {
+export async function appendAuditEvents(sql: Pick<Sql, 'query'>, events: AuditEvent[]): Promise<void> {
   if (events.length === 0) return;
   await sql.query(
     `insert into audit_event (type, actor, terminal_id, attempt_id, body)

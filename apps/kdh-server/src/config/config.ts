@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { parseWitnessList, witnessListForm } from '../audit/witnesses/witness-list.ts';
 import { parseRedisAddress, redisAddressForms } from '../queue/redis-address.ts';
 
+const databaseUrl = z.string().startsWith('postgres');
 const port = z.coerce.number().int().min(0).max(65535);
+const nodeId = z.string().min(1).max(64).default(`${hostname()}-${process.pid}`);
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /** What a kdh-server does; by default everything. */
@@ -14,7 +16,8 @@ export type Role = (typeof roles)[number];
 /** Every setting of kdh-server, read once from the environment before Nest starts. docs/operating.md lists them. */
 const configSchema = z
   .object({
-    KDH_DATABASE_URL: z.string().startsWith('postgres'),
+    /** Of the application's role, which owns no table. */
+    KDH_DATABASE_URL: databaseUrl,
     KDH_DATABASE_CONNECTIONS: z.coerce.number().int().min(4).max(200).default(16),
     KDH_REDIS_URL: z
       .string()
@@ -40,7 +43,7 @@ const configSchema = z
     KDH_TERMINAL_NAMES: z.string().default('localhost,127.0.0.1'),
     KDH_ADDRESS_CONNECTIONS_PER_SECOND: z.coerce.number().int().min(1).max(1_000_000).default(200),
     KDH_STATE_DIR: z.string().min(1),
-    KDH_NODE_ID: z.string().min(1).max(64).default(`${hostname()}-${process.pid}`),
+    KDH_NODE_ID: nodeId,
     KDH_ROLES: z
       .string()
       .default(roles.join())
@@ -79,6 +82,16 @@ const configSchema = z
 
 export type Config = z.infer<typeof configSchema>;
 
+/** What `kdh-server migrate` reads; a server that serves is never told how the owner connects. */
+const migrationConfigSchema = z.object({
+  /** Of the role that owns the tables; it needs CREATEROLE unless the application's role is there already. */
+  KDH_MIGRATION_DATABASE_URL: databaseUrl,
+  KDH_DATABASE_URL: databaseUrl,
+  KDH_NODE_ID: nodeId,
+});
+
+export type MigrationConfig = z.infer<typeof migrationConfigSchema>;
+
 /** Injection token of the {@link Config}. */
 export const CONFIG = Symbol('CONFIG');
 
@@ -88,7 +101,16 @@ export class ConfigError extends Error {
 
 /** Throws {@link ConfigError}. `KDH_X_FILE` names a file with the value of `KDH_X`: an environment shows its secrets. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const parsed = configSchema.safeParse({ ...env, ...valuesFromFiles(env) });
+  return read(configSchema, env);
+}
+
+/** Like {@link loadConfig}, for `kdh-server migrate`. */
+export function loadMigrationConfig(env: NodeJS.ProcessEnv): MigrationConfig {
+  return read(migrationConfigSchema, env);
+}
+
+function read<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
+  const parsed = schema.safeParse({ ...env, ...valuesFromFiles(env) });
   if (!parsed.success) throw new ConfigError(`invalid configuration:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }

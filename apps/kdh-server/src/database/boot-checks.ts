@@ -1,7 +1,15 @@
+import { appendOnlyTables } from './application-role.ts';
+import { migrations } from './data-source.ts';
 import type { Sql } from './database.ts';
 
-export class UnsafeDatabaseError extends Error {
-  readonly code = 'DATABASE_UNSAFE';
+/** Why a kdh-server does not start on a database. */
+export class UnfitDatabaseError extends Error {
+  readonly code: 'DATABASE_UNSAFE' | 'DATABASE_NOT_MIGRATED' | 'DATABASE_ROLE';
+
+  constructor(code: UnfitDatabaseError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** Settings under which a committed KSN could be lost in a crash and given out again (facts/queue-and-database.md 2). */
@@ -30,19 +38,52 @@ export async function refuseUnsafeDatabase(sql: Pick<Sql, 'query'>): Promise<voi
   for (const [name, safe] of Object.entries(required)) {
     const value = settings.get(name) ?? '';
     if (safe(value) || (isTest && name !== 'synchronous_commit')) continue;
-    throw new UnsafeDatabaseError(
+    throw new UnfitDatabaseError(
+      'DATABASE_UNSAFE',
       `the database has ${name} = ${value}: a committed KSN could be lost in a crash and used twice. ` +
         `Set ${name} = on for the server, this database and this role, then start again`,
     );
   }
   if (settings.get('in_recovery') === 'true') {
-    throw new UnsafeDatabaseError(
+    throw new UnfitDatabaseError(
+      'DATABASE_UNSAFE',
       'the database is a read-only replica; point KDH_DATABASE_URL at the writer',
     );
   }
   if (Number(settings.get('server_version_num')) < 140_000) {
-    throw new UnsafeDatabaseError(
+    throw new UnfitDatabaseError(
+      'DATABASE_UNSAFE',
       `PostgreSQL 14 or newer is needed, this is ${settings.get('server_version_num')}`,
     );
   }
+}
+
+/** Refuses a schema that lacks a migration of this version; one that is ahead is taken, for upgrades node by node. */
+export async function refuseUnmigratedDatabase(sql: Pick<Sql, 'query'>): Promise<void> {
+  const [table] = await sql.query<{ exists: boolean }>(
+    `select to_regclass('public.migrations') is not null as exists`,
+  );
+  const applied = table?.exists ? await sql.query<{ name: string }>('select name from migrations') : [];
+  const missing = migrations.filter(({ name }) => !applied.some((migration) => migration.name === name));
+  if (missing.length === 0) return;
+  throw new UnfitDatabaseError(
+    'DATABASE_NOT_MIGRATED',
+    `the schema lacks ${missing.map(({ name }) => name).join(', ')}: run kdh-server migrate first`,
+  );
+}
+
+/** Refuses a role that could rewrite the history: an owner of its tables, a superuser, or one with too many privileges. */
+export async function refuseMightyRole(sql: Pick<Sql, 'query'>): Promise<void> {
+  const mighty = await sql.query<{ role: string; table: string }>(
+    `select current_user as role, relname as table from pg_class
+     where relnamespace = 'public'::regnamespace and relname = any($1)
+       and (pg_has_role(relowner, 'member') or has_table_privilege(oid, 'update, delete, truncate, trigger'))`,
+    [appendOnlyTables],
+  );
+  if (mighty.length === 0) return;
+  throw new UnfitDatabaseError(
+    'DATABASE_ROLE',
+    `KDH_DATABASE_URL connects as ${mighty[0]?.role}, who may change or remove rows of ` +
+      `${mighty.map(({ table }) => table).join(', ')}: name the role that kdh-server migrate has made`,
+  );
 }

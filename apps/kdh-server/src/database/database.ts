@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.ts';
 import { type FailpointName, failpoint } from '../failpoints.ts';
-import { refuseUnsafeDatabase } from './boot-checks.ts';
+import { refuseMightyRole, refuseUnmigratedDatabase, refuseUnsafeDatabase } from './boot-checks.ts';
 import { openDataSource } from './data-source.ts';
 
 const int8Array = 1016 as typeof pg.types.builtins.INT8; // int8[], which pg-types does not name
@@ -45,10 +45,14 @@ export class Database implements Sql, OnApplicationShutdown {
     const source = await openDataSource(config.KDH_DATABASE_URL, config.KDH_DATABASE_CONNECTIONS);
     const pool = (source.driver as unknown as { master: pg.Pool }).master;
     const database = new Database(source, pool);
-    await refuseUnsafeDatabase(database).catch(async (error: unknown) => {
+    try {
+      await refuseUnsafeDatabase(database);
+      await refuseUnmigratedDatabase(database);
+      await refuseMightyRole(database);
+    } catch (error) {
       await source.destroy();
       throw error;
-    });
+    }
     return database;
   }
 
