@@ -3,7 +3,7 @@
 // One load to a job, the dearest case: kdh-server puts up to KDH_CHUNK_SIZE into one. With `--redis` databases 0 and 1 of
 // that server are emptied. The exit code is 1 when the deep queue costs more than 1.5 times the other.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
