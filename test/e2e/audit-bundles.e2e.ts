@@ -81,6 +81,12 @@ const burned = (first: number, last: number): Event => ({
   type: 'bdk.ksns-burned',
   body: { first: aesKsn(first), last: aesKsn(last) },
 });
+const anchored = (operations: number, seq = 10 + operations, digit = 'A'): Event => ({
+  ...started,
+  type: 'hsm.anchored',
+  body: { hsm: 'S1', operations, log: { seq, hash: digit.repeat(64) } },
+});
+const restored: Event = { ...started, type: 'database.restore-accepted', body: { reason: 'disk' } };
 const withBody = (more: Event) => (event: Event) => ({
   ...event,
   body: { ...(event.body as Event), ...more },
@@ -132,6 +138,16 @@ const signedHistories: [what: string, exitCode: number, events: Event[]][] = [
   ['a KSN of those that are burned', 15, [...history, burned(3, 7), ...lifeOfAttempt(5, 2, 3, 7)]],
   ['KSNs that are burned backwards', 15, [...history, burned(4, 3)]],
   ['a burned KSN that is none', 15, [...history, { ...burned(3, 7), body: { first: 3, last: 7 } }]],
+  ['an HSM that released what was announced', 0, [anchored(5), ...history, anchored(7), anchored(8)]],
+  ['an HSM that released more than was announced', 14, [...history, anchored(7), anchored(7), anchored(8)]],
+  ['an HSM whose count went down', 14, [...history, anchored(7), anchored(6)]],
+  ['an HSM whose log went back', 14, [...history, anchored(7, 17), anchored(7, 16)]],
+  ['an HSM whose log was written anew', 14, [...history, anchored(7), anchored(7, 17, 'B')]],
+  ['an HSM whose log is gone', 14, [anchored(7), { ...anchored(7), body: { hsm: 'S1', operations: 7 } }]],
+  ['an HSM after a restore that was accepted', 0, [anchored(7), restored, anchored(70), anchored(71)]],
+  ['and what it released later', 14, [anchored(7), restored, anchored(7), anchored(7), anchored(8)]],
+  ['an anchor of no HSM', 15, [{ ...anchored(7), body: { operations: 7 } }]],
+  ['an anchor without a count', 15, [{ ...anchored(7), body: { hsm: 'S1', operations: true } }]],
   ['a KSN that is none', 15, told('attempt.ksn_reserved', withBody({ ksns: ['A1B2'] }))],
   [
     'a KSN with a transaction counter',

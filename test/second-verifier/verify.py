@@ -345,6 +345,8 @@ class Rules:
         self.ended = set()
         self.numbers = {}
         self.devices = {}
+        self.announced = 0
+        self.anchors = {}
 
     def check(self, data, index):
         entry = parse_entry(data, index)
@@ -368,6 +370,12 @@ class Rules:
             need(spaces[0][0] == spaces[1][0] and spaces[0][1] <= spaces[1][1], "no range of KSNs")
             take(first)
             self.devices[spaces[1][0]] = spaces[1][1]
+        if entry["type"] == "database.restore-accepted":
+            for anchors in self.anchors.values():
+                for anchor in anchors:
+                    anchor["announced"] = float("-inf")
+        if entry["type"] == "hsm.anchored":
+            self.anchor(entry["body"], need)
         if not entry["type"].startswith("attempt."):
             return
         state = TYPES.get(entry["type"])
@@ -402,6 +410,7 @@ class Rules:
             for ksn in attempt["ksns"]:
                 take(ksn)
         elif state == "DERIVING":
+            self.announced += len(attempt["ksns"]) + 1
             need(attempt["state"] != "APPROVED" or attempt["kind"] == "KBPK", "derived before KSNs are reserved")
         elif state == "DISPATCHABLE":
             keys = body.get("keys") if isinstance(body.get("keys"), list) else []
@@ -414,6 +423,27 @@ class Rules:
         if state in FINAL:
             del self.open[attempt_id]
             self.ended.add(attempt_id)
+
+
+    def anchor(self, body, need):
+        hsm, operations, log = body.get("hsm"), body.get("operations"), body.get("log")
+        need(isinstance(hsm, str) and hsm, "names no HSM")
+        need(is_whole(operations) and operations >= 0, "no count of operations")
+        if "log" in body:
+            need(isinstance(log, dict) and is_whole(log.get("seq")) and log["seq"] >= 0, "no head of the HSM's log")
+            digest = log.get("hash")
+            need(isinstance(digest, str) and re.fullmatch(r"[0-9A-F]{64}", digest), "no head of the HSM's log")
+        before = self.anchors.get(hsm, [])
+        if before:
+            last, head = before[-1]["operations"], before[-1]["log"]
+            since = before[0]["announced"] if len(before) == 2 else min(0, before[0]["announced"])
+            announced = self.announced - since
+            need(operations >= last, "the HSM counted more before", COUNTER)
+            need(operations - last <= 2 * announced, "more keys released than announced", COUNTER)
+            if head:
+                need(log and log["seq"] >= head["seq"], "the HSM's log was longer before", COUNTER)
+                need(log["seq"] > head["seq"] or log["hash"] == head["hash"], "the HSM's log was another", COUNTER)
+        self.anchors[hsm] = before[-1:] + [{"operations": operations, "log": log, "announced": self.announced}]
 
 
 # --- Bundles: docs/audit-log.md, "Bundle" and "Verification" ---

@@ -5,6 +5,7 @@ import {
   TransparencyLogError,
 } from '@openkdh/transparency-log';
 import { type Entry, parseEntry } from './entry.ts';
+import { HsmCounters } from './hsm-counters.ts';
 import { ksnSpace } from './ksn-space.ts';
 
 /**
@@ -60,6 +61,7 @@ export class AttemptRules implements EntryRule {
   readonly #endedByState: Record<string, number> = {};
   readonly #numbers = new DenseCounters('attempts of terminal', 1n);
   readonly #devices = new DenseCounters('KSNs of BDK', 1n);
+  readonly #hsms = new HsmCounters();
   #ksns = 0;
 
   /** `approvals`: how many people other than who asked must have approved an attempt that is confirmed. */
@@ -83,6 +85,8 @@ export class AttemptRules implements EntryRule {
 
   #judge(entry: Entry): string | undefined {
     if (entry.type === 'bdk.ksns-burned') return this.#burn(entry.body);
+    if (entry.type === 'database.restore-accepted') this.#hsms.forgetAnnouncements();
+    if (entry.type === 'hsm.anchored') return this.#hsms.anchor(entry.body);
     if (!entry.type.startsWith('attempt.')) return undefined;
     return this.#apply(entry.type.slice('attempt.'.length).toUpperCase(), entry);
   }
@@ -139,6 +143,7 @@ export class AttemptRules implements EntryRule {
         attempt.ksns = textsIn(body.ksns);
         return this.#reserve(attempt.ksns);
       case 'DERIVING':
+        this.#hsms.announce(attempt.ksns.length + 1); // and one KBPK
         if (attempt.state !== 'APPROVED' || attempt.kind === 'KBPK') return undefined;
         return 'keys are derived before their KSNs are reserved';
       case 'DISPATCHABLE':
