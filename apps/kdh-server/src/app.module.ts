@@ -2,6 +2,7 @@ import { type DynamicModule, Module, StandardSchemaValidationPipe, type Type } f
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { AuditModule } from './audit/audit.module.ts';
 import { SealerModule } from './audit/log/sealer.module.ts';
+import { NodeHistory } from './audit/node-history.ts';
 import { ConfigModule } from './config/config.module.ts';
 import type { Config, Role } from './config/config.ts';
 import { DatabaseModule } from './database/database.module.ts';
@@ -54,6 +55,7 @@ export class AppModule {
         HealthModule.forRoles(config.KDH_ROLES),
       ],
       providers: [
+        NodeHistory,
         { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe() },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

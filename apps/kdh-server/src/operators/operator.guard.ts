@@ -38,10 +38,12 @@ export class OperatorGuard implements CanActivate {
     const token = /^Bearer ([A-Za-z0-9_-]{20,100})$/.exec(request.headers.authorization ?? '')?.[1];
     const operator = token ? await this.operators.findByToken(token) : undefined;
     if (!operator) {
+      await this.operators.recordRefusal('TOKEN_REQUIRED', request);
       throw new Problem(401, 'TOKEN_REQUIRED', 'send an operator token: Authorization: Bearer <token>');
     }
     const targets = [context.getHandler(), context.getClass()];
     if (operator.role === 'auditor' && !this.reflector.getAllAndOverride<boolean>(FOR_AUDITORS, targets)) {
+      await this.operators.recordRefusal('ROLE_FORBIDDEN', request, operator);
       throw new Problem(403, 'ROLE_FORBIDDEN', 'an auditor reads the history and changes nothing');
     }
     request.operator = operator;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
+import { RecordingLimit } from '../audit/recording-limit.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
 import { Problem, violates } from '../http/problem.ts';
@@ -24,6 +25,9 @@ const FIRST_OPERATOR_LOCK = 4_711_012;
 @Injectable()
 export class Operators implements OnModuleInit {
   private readonly logger = new Logger('Operators');
+  private readonly refusals = new RecordingLimit((count) =>
+    this.logger.warn({ event: 'refusals.suppressed', count }),
+  );
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -63,6 +67,26 @@ export class Operators implements OnModuleInit {
       [sha256(token)],
     );
     return operator;
+  }
+
+  /**
+   * Who was refused, and what they asked for; of a token nothing. Recorded before the answer leaves, and that it cannot be is
+   * no reason to answer otherwise.
+   */
+  async recordRefusal(
+    code: 'TOKEN_REQUIRED' | 'ROLE_FORBIDDEN',
+    request: { method: string; path: string; ip?: string | undefined },
+    operator?: Operator,
+  ): Promise<void> {
+    if (!this.refusals.take()) return;
+    const { method, path, ip } = request;
+    const actor = operator ? `operator:${operator.name}` : `node:${this.config.KDH_NODE_ID}`;
+    const body = { code, method, path: path.slice(0, 200), ...(ip && { address: ip }) };
+    try {
+      await appendAuditEvents(this.database, [{ type: 'operator.refused', actor, body }]);
+    } catch (error) {
+      this.logger.error({ event: 'audit.unavailable', msg: (error as Error).message });
+    }
   }
 
   /** A further operator or auditor. The token is shown this once: only its hash is kept. */

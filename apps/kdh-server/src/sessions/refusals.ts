@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { appendAuditEvents } from '../audit/audit-event.ts';
+import { RecordingLimit } from '../audit/recording-limit.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
 import { registry } from '../metrics/registry.ts';
@@ -22,16 +23,13 @@ export interface Refusal {
   subject?: string | undefined;
 }
 
-/** What one client can make us write down in a minute; a flood is counted, not recorded one by one. */
-const RECORDED_PER_MINUTE = 600;
-
 /** Writes refusals of terminals into the history. A refused connection leaves no trace but this. */
 @Injectable()
 export class Refusals {
   private readonly logger = new Logger('Refusals');
-  private windowStart = 0;
-  private recorded = 0;
-  private suppressed = 0;
+  private readonly limit = new RecordingLimit((count) =>
+    this.logger.warn({ event: 'refusals.suppressed', count }),
+  );
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -42,7 +40,7 @@ export class Refusals {
     const { code, detail, serial, terminalId, subject } = refusal;
     refused.inc({ code });
     this.logger.warn({ event: 'terminal.refused', code, serial, subject, msg: detail ?? code });
-    if (!this.mayRecord()) return;
+    if (!this.limit.take()) return;
     try {
       await appendAuditEvents(this.database, [
         {
@@ -60,22 +58,6 @@ export class Refusals {
   /** A connection was cut before anything was known of who made it: counted, and not recorded. */
   noteCut(): void {
     refused.inc({ code: 'CONNECTION_LIMIT' });
-    this.suppressed += 1;
-  }
-
-  private mayRecord(): boolean {
-    const now = Date.now();
-    if (now - this.windowStart >= 60_000) {
-      if (this.suppressed > 0) this.logger.warn({ event: 'refusals.suppressed', count: this.suppressed });
-      this.windowStart = now;
-      this.recorded = 0;
-      this.suppressed = 0;
-    }
-    if (this.recorded >= RECORDED_PER_MINUTE) {
-      this.suppressed += 1;
-      return false;
-    }
-    this.recorded += 1;
-    return true;
+    this.limit.suppress();
   }
 }
