@@ -18,13 +18,7 @@ import { flag, optional, text, time } from '../members.ts';
 import { bundleFiles, entriesPath, entryPaths, formatManifest, writeBundleFile } from './bundle.ts';
 import { type Entry, parseEntry } from './entry.ts';
 import { type LogApi, openLogApi } from './log-api.ts';
-
-/** Which entries a part has; what is left out matches everything. */
-interface Filter {
-  readonly terminal: string | undefined;
-  readonly from: Date | undefined;
-  readonly until: Date | undefined;
-}
+import { Part, type PartFilter } from './part.ts';
 
 export const exportLog = defineCommand({
   name: 'audit export',
@@ -37,13 +31,18 @@ export const exportLog = defineCommand({
     terminal: optional(text('only entries about this terminal, by its UUID')),
     from: optional(time('only entries from this time on')),
     until: optional(time('only entries before this time')),
+    bdk: optional(
+      text('only attempts with KSNs of this BDK, by its BDK id (8 hex digits) or key set id (10)'),
+    ),
+    campaign: optional(text('only attempts of this campaign, by its UUID')),
+    run: optional(text('only attempts of this bench run, by its UUID')),
     final: optional(flag('up to the newest checkpoint that enough witnesses have cosigned')),
   },
-  async run({ api, tokenFile, out, terminal, from, until, final = false }) {
+  async run({ api, tokenFile, out, final = false, ...filter }) {
     const log = openLogApi(api, await onFile('tokenFile', readFile(tokenFile, 'utf8')));
     const checkpointNote = await log.get(final ? 'final-checkpoint' : 'checkpoint');
     const checkpoint = parseCheckpoint(parseNote(checkpointNote).text);
-    const isWhole = terminal === undefined && from === undefined && until === undefined;
+    const isWhole = Object.values(filter).every((value) => value === undefined);
     await onFile('out', mkdir(out));
     await writeBundleFile(out, bundleFiles.manifest, formatManifest(isWhole ? 'whole' : 'part'));
     await writeBundleFile(out, bundleFiles.key, await log.get('key'));
@@ -53,7 +52,6 @@ export const exportLog = defineCommand({
       await exportWhole(log, out, checkpoint);
       return { ...about, content: 'whole' };
     }
-    const filter = { terminal, from, until };
     return {
       ...about,
       content: 'part',
@@ -78,24 +76,37 @@ async function exportPart(
   out: string,
   { size }: Checkpoint,
   checkpointNote: Uint8Array,
-  filter: Filter,
+  filter: PartFilter,
 ): Promise<number> {
+  const part = new Part(filter);
+  if (part.needsAttempts) {
+    for await (const { entry } of entriesOf(log, size)) part.note(entry);
+  }
   const tiles = new Tiles(log);
   let exported = 0;
+  for await (const { index, bytes, entry } of entriesOf(log, size)) {
+    if (!part.has(entry)) continue;
+    const readTile = await tiles.fetch(inclusionTiles(index, size));
+    const proof = inclusionProof(index, size, subtreeHashFromTiles(size, readTile));
+    const paths = entryPaths(index);
+    await writeBundleFile(out, paths.entry, bytes);
+    await writeBundleFile(out, paths.receipt, formatReceipt({ index, proof, checkpoint: checkpointNote }));
+    exported += 1;
+  }
+  return exported;
+}
+
+async function* entriesOf(
+  log: LogApi,
+  size: bigint,
+): AsyncGenerator<{ index: bigint; bytes: Uint8Array; entry: Entry }> {
   for (const tile of leafTiles(size)) {
     const entries = parseEntryBundle(await log.get(entriesPath(tile)));
     for (const [position, bytes] of entries.entries()) {
       const index = tile.index * 256n + BigInt(position);
-      if (!matches(parseEntry(bytes, index), filter)) continue;
-      const readTile = await tiles.fetch(inclusionTiles(index, size));
-      const proof = inclusionProof(index, size, subtreeHashFromTiles(size, readTile));
-      const paths = entryPaths(index);
-      await writeBundleFile(out, paths.entry, bytes);
-      await writeBundleFile(out, paths.receipt, formatReceipt({ index, proof, checkpoint: checkpointNote }));
-      exported += 1;
+      yield { index, bytes, entry: parseEntry(bytes, index) };
     }
   }
-  return exported;
 }
 
 /** Tiles of hashes. What the entry before needed is kept: its neighbour needs nearly the same. */
@@ -121,10 +132,4 @@ function* leafTiles(size: bigint): Generator<Tile> {
     if (tile.level !== 0) return; // level by level, the leaves first
     yield tile;
   }
-}
-
-function matches(entry: Entry, { terminal, from, until }: Filter): boolean {
-  const at = new Date(entry.time);
-  if (terminal !== undefined && entry.terminal !== terminal) return false;
-  return (from === undefined || at >= from) && (until === undefined || at < until);
 }
