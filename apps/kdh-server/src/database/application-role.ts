@@ -69,19 +69,22 @@ export async function ensureApplicationRole(owner: pg.Client, applicationUrl: st
 
 /** Gives `role` its {@link privileges}, and takes away all others; in the caller's transaction. */
 export async function grantPrivileges(
-  query: (text: string) => Promise<{ tablename: string }[]>,
+  query: (text: string) => Promise<{ name: string }[]>,
   role: string,
 ): Promise<void> {
-  const tables = await query(`select tablename from pg_tables where schemaname = 'public'`);
+  const tables = await query(`select tablename as name from pg_tables where schemaname = 'public'`);
+  const sequences = await query(
+    `select sequencename as name from pg_sequences where schemaname = 'bullmq' and sequenceowner = current_user`,
+  );
   const to = pg.escapeIdentifier(role);
-  const grants = tables.map(({ tablename }) => {
-    const granted = privileges[tablename];
+  const grants = tables.map(({ name }) => {
+    const granted = privileges[name];
     if (!granted) {
       throw new Error(
-        `table ${tablename} has no line in privileges (apps/kdh-server/src/database/application-role.ts)`,
+        `table ${name} has no line in privileges (apps/kdh-server/src/database/application-role.ts)`,
       );
     }
-    return `grant ${granted.join()} on public.${pg.escapeIdentifier(tablename)} to ${to};`;
+    return `grant ${granted.join()} on public.${pg.escapeIdentifier(name)} to ${to};`;
   });
   await query(`
     revoke all on all tables in schema public from ${to};
@@ -89,6 +92,6 @@ export async function grantPrivileges(
     grant usage on schema public to ${to};
     grant usage, create on schema bullmq to ${to}; -- BullMQ makes a sequence for a queue at its first job
     grant select, insert, update, delete on all tables in schema bullmq to ${to};
-    grant usage on all sequences in schema bullmq to ${to};
+    ${sequences.map(({ name }) => `grant usage on sequence bullmq.${pg.escapeIdentifier(name)} to ${to};`).join('\n')}
   `);
 }
