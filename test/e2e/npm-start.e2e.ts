@@ -234,7 +234,11 @@ describe('parts that are there already are used, and not started', () => {
     const launcher = launchWith(environment, '--once', '--json', '--terminals', '2');
     await launcher.exits(0);
     expect(JSON.parse(launcher.output())).toMatchObject({ terminals: 2, loads: 2, confirmed: 2 });
-    expect(readdirSync(join(state, 'logs')).sort()).toEqual(['kdh-server.log', 'terminal-sim.log']);
+    expect(readdirSync(join(state, 'logs')).sort()).toEqual([
+      'kdh-server.log',
+      'migrate.log',
+      'terminal-sim.log',
+    ]);
     expect(launcher.errors()).not.toContain(new URL(database.url).password);
 
     const fresh = launchWith(environment, '--fresh');

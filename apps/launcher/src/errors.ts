@@ -10,7 +10,6 @@ export type LauncherErrorCode =
   | 'POSTGRES_NEEDS_A_USER'
   | 'POSTGRES_FAILED'
   | 'PART_FAILED'
-  | 'MIGRATION_FAILED'
   | 'TOKEN_MISSING'
   | 'API_REFUSED'
   | 'LOADS_UNCONFIRMED';

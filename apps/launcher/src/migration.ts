@@ -1,27 +1,28 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startChild } from './child.ts';
+import { readyLine, startChild } from './child.ts';
 import { LauncherError } from './errors.ts';
 import { migrationCommand } from './parts.ts';
 
+const timeoutMs = 120_000;
+
 /**
  * Brings the database of `ownerUrl` up to date by `kdh-server migrate`, which also makes the role that kdh-server runs as.
- * Returns the URL that this role connects by. Its password is made once and kept in `state`; MIGRATION_FAILED.
+ * Returns the URL that this role connects by. Its password is made once and kept in `state`. PART_FAILED says why not.
  */
 export async function migrateDatabase(state: string, ownerUrl: string): Promise<string> {
   const applicationUrl = applicationUrlOf(state, ownerUrl);
-  const child = startChild(
-    migrationCommand(state, ownerUrl, applicationUrl),
-    join(state, 'logs', 'migrate.log'),
-  );
-  const ending = await child.ended;
-  if (ending === 'exit code 0') return applicationUrl;
-  const said = readFileSync(child.logFile, 'utf8').trimEnd().split('\n').at(-1) ?? '';
-  throw new LauncherError(
-    'MIGRATION_FAILED',
-    `the database was not brought up to date (${ending}): ${said} (log: ${child.logFile})`,
-  );
+  const command = migrationCommand(state, ownerUrl, applicationUrl);
+  const child = startChild(command, join(state, 'logs', 'migrate.log'));
+  try {
+    await readyLine(child, '"event":"database.migrated"', timeoutMs);
+    await child.ended;
+    return applicationUrl;
+  } catch (cause) {
+    const message = `the database was not brought up to date: ${(cause as Error).message}`;
+    throw new LauncherError('PART_FAILED', message, { cause });
+  }
 }
 
 /** A role for each database, so that two databases on one server do not share a password. */
