@@ -232,6 +232,37 @@ describe('a fleet gets its keys', () => {
     }
   });
 
+  test('the history has the starts and the stop of the node, refused requests, and what the HSM says of itself', async () => {
+    const client = new pg.Client({ connectionString: stack.databaseUrl });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ type: string; body: Record<string, unknown> }>(
+        `select type, body from audit_event
+         where type in ('node.started', 'node.stopped', 'operator.refused', 'hsm.anchored') order by id`,
+      );
+      const of = (type: string) => rows.filter((row) => row.type === type).map((row) => row.body);
+      expect(rows.filter(({ type }) => type.startsWith('node.')).map(({ type }) => type)).toEqual([
+        'node.started',
+        'node.stopped',
+        'node.started',
+      ]);
+      expect(of('node.started')[0]).toMatchObject({
+        settings: { KDH_NODE_ID: 'kdh-server', KDH_CHUNK_SIZE: '100' },
+      });
+      expect(JSON.stringify(of('node.started'))).not.toContain(new URL(stack.databaseUrl).password);
+      expect(of('operator.refused')).toContainEqual(
+        expect.objectContaining({ code: 'TOKEN_REQUIRED', method: 'GET', path: '/api/v1/transfers' }),
+      );
+      expect(of('hsm.anchored')[0]).toMatchObject({
+        hsm: expect.any(String),
+        operations: expect.any(Number),
+        log: { seq: expect.any(Number), hash: expect.stringMatching(/^[0-9A-F]{64}$/) },
+      });
+    } finally {
+      await client.end();
+    }
+  });
+
   test('a batch gives every terminal a further load, or none of them', async () => {
     const serials = ['SIM-000001', 'SIM-000002'];
     const terminals = await Promise.all(
