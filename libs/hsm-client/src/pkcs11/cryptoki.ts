@@ -2,7 +2,7 @@
  * The C interface of a PKCS#11 module, as far as this adapter uses it. Structures are aligned as the platform's C does
  * on Linux and macOS; on Windows PKCS#11 packs them, and modules cannot be used.
  */
-import koffi, { type TypeObject } from 'koffi';
+import koffi, { type LibraryHandle, type TypeObject } from 'koffi';
 import { HsmError } from '../errors.ts';
 import { CKF_OS_LOCKING_OK, returnValueName } from './constants.ts';
 
@@ -109,6 +109,12 @@ const lostReturnValues: readonly string[] = [
   'CKR_CRYPTOKI_NOT_INITIALIZED',
 ];
 
+/**
+ * Shared libraries by path, kept for good: koffi unloads one that nothing refers to, and functions that are called by
+ * their address, as those of the list are, do not count.
+ */
+const libraries = new Map<string, LibraryHandle>();
+
 /** A module that is loaded and initialised. Its functions run in threads of their own, several at once. */
 export class Cryptoki {
   readonly #functions: ReadonlyMap<FunctionName, CryptokiFunction>;
@@ -137,8 +143,9 @@ export class Cryptoki {
   static async load(path: string): Promise<Cryptoki> {
     const list: [bigint | null] = [null];
     try {
-      const getFunctionList = koffi.load(path).func('C_GetFunctionList', ulong, [out(voidPointer)]);
-      getFunctionList(list);
+      const library = libraries.get(path) ?? koffi.load(path);
+      libraries.set(path, library);
+      library.func('C_GetFunctionList', ulong, [out(voidPointer)])(list);
     } catch (cause) {
       throw new HsmError('HSM_UNREACHABLE', 'PKCS#11: the module cannot be loaded', { cause });
     }
