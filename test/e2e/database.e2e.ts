@@ -81,6 +81,18 @@ describe('database', () => {
     );
   });
 
+  test('what the history is made of can only be added to', () => {
+    expect(appendOnlyTables).toEqual(
+      expect.arrayContaining([
+        'audit_event',
+        'log_identity',
+        'log_leaf',
+        'log_checkpoint',
+        'log_cosignature',
+      ]),
+    );
+  });
+
   test.each(appendOnlyTables)('the application cannot rewrite %s, by no statement', async (table) => {
     const [column] = (
       await application.query(
