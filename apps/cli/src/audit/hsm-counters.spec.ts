@@ -13,6 +13,7 @@ test('as many keys as announced, each twice at most; the first anchor is where c
   const hsms = new HsmCounters();
   hsms.anchor(anchor(1_000));
   hsms.announce(3);
+  expect(() => hsms.anchor(anchor(1_007))).toThrow(gap('HSM S1 released 7 keys where 3 were announced'));
   hsms.anchor(anchor(1_006));
   hsms.anchor(anchor(1_006));
 });
