@@ -10,8 +10,9 @@ export async function boundedRead<T>(
 ): Promise<T> {
   try {
     return await database.transaction(async (sql) => {
-      await sql.query('set transaction isolation level repeatable read, read only');
-      await sql.query(`set local statement_timeout = ${timeoutMilliseconds}`);
+      await sql.query(
+        `set transaction isolation level repeatable read, read only; set local statement_timeout = ${timeoutMilliseconds}`,
+      );
       return read(sql);
     });
   } catch (error) {
