@@ -1,5 +1,8 @@
 /** What a refusal must not say, whatever a request holds. */
-import { describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Request } from './command.ts';
 import { commands } from './commands.ts';
@@ -21,6 +24,15 @@ const values = fc.oneof(
   fc.constantFrom(`-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----\n`),
   fc.jsonValue(),
 );
+
+// Commands that make files or folders make them of whatever name they were given: here.
+const folder = mkdtempSync(join(tmpdir(), 'openkdh-refusals-'));
+const home = process.cwd();
+beforeAll(() => process.chdir(folder));
+afterAll(() => {
+  process.chdir(home);
+  rmSync(folder, { recursive: true });
+});
 
 describe.each(commands)('$name', ({ members, run }) => {
   const requests: fc.Arbitrary<Request> = fc.record(

@@ -4,7 +4,7 @@ import { defineCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { onFile } from '../files.ts';
 import { flag, type Member, optional, text } from '../members.ts';
-import { callHsm } from './management.ts';
+import { callHsm, statusOf } from './management.ts';
 import { socket } from './members.ts';
 
 const checkpointKey: Member<string> = {
@@ -26,6 +26,7 @@ export const fetchLog = defineCommand({
     acknowledge: optional(flag('tell the HSM that its records are kept')),
   },
   async run({ socket, out, checkpointKey, acknowledge }) {
+    await statusOf(socket); // where no HSM answers, no file is begun
     const file = await onFile('out', open(out, 'a+', 0o600));
     try {
       const kept = await verifyFile(file, checkpointKey);
