@@ -54,6 +54,9 @@ describe('metrics', () => {
     expect(await value('kdh_certificate_not_after_timestamp_seconds{certificate="root"}')).toBeGreaterThan(
       Date.now() / 1_000,
     );
+    expect(
+      await value('kdh_node_certificate_not_after_timestamp_seconds{certificate="gateway-tls"}'),
+    ).toBeGreaterThan(Date.now() / 1_000);
     expect(await text()).toMatch(/kdh_hsm_operation_seconds_count\{operation="generateKey"\} [1-9]/);
   });
 

@@ -38,13 +38,13 @@ export const breaks: Break[] = [
     file: `${server}/loads/derive-worker.ts`,
     edits: [
       [
-        'const attempts = await this.intend(ids);',
-        `const early = await readChunk(this.database, ids);
+        'const attempts = await this.intend(await this.reserve(ids));',
+        `const early = await this.reserve(ids);
     const held = groupRows(await readReservedKeys(this.database, ids), (key) => key.attemptId);
     await Promise.all(
       early.map((attempt) => failpoint('hsm.request', () => this.wrap(attempt, held.get(attempt.id) ?? []))),
     );
-    const attempts = await this.intend(ids);`,
+    const attempts = await this.intend(early);`,
       ],
     ],
     test: matrix('hsm.request, after'),
@@ -96,7 +96,7 @@ export const breaks: Break[] = [
   {
     rule: 'a freeze does not wait for a send that is being committed',
     file: `${server}/loads/dispatcher.ts`,
-    edits: [['order by b.id for share', 'order by b.id']],
+    edits: [['from locked) > 0 order by id for share', 'from locked) > 0 order by id']],
     test: interleaving('a BDK is frozen while SENT is committed'),
   },
   {
@@ -175,5 +175,136 @@ export const breaks: Break[] = [
     file: `${server}/database/boot-checks.ts`,
     edits: [["synchronous_commit: (value) => value !== 'off',", 'synchronous_commit: () => true,']],
     test: { file: 'test/e2e/database.e2e.ts', name: 'a database that may forget' },
+  },
+  {
+    rule: 'an attempt that one BDK refuses takes a KSN of another',
+    file: `${server}/keys/allocation.ts`,
+    edits: [
+      [
+        "if (bdk?.state !== 'ACTIVE') return { refusal: 'BDK_FROZEN' };",
+        "if (bdk?.state !== 'ACTIVE') {\n        for (const other of wanted) if (other?.state === 'ACTIVE') takeKsn(other);\n        return { refusal: 'BDK_FROZEN' };\n      }",
+      ],
+    ],
+    test: { file: `${server}/keys/allocation.spec.ts`, name: 'a frozen BDK refuses the attempt' },
+  },
+  {
+    rule: 'a database that has gone back is good enough',
+    file: `${server}/keys/high-water-mark.ts`,
+    edits: [['    return known < device ?', '    return known < 0n ?']],
+    test: { file: `${server}/keys/high-water-mark.spec.ts`, name: 'a BDK has gone back' },
+  },
+  {
+    rule: 'a server starts on a database that has gone back',
+    file: `${server}/keys/high-water-guard.ts`,
+    edits: [['if (found.length > 0) throw new RestoredDatabaseError(found);', '']],
+    test: { file: 'test/e2e/restore.e2e.ts', name: 'F23', needsBuild: true },
+  },
+  {
+    rule: 'an incident can be decided twice',
+    file: `${server}/incidents/incidents.service.ts`,
+    edits: [['if (incident.decision) throw new', "if (incident.decision === '') throw new"]],
+    test: { file: 'test/e2e/decisions.e2e.ts', name: 'a fleet whose BDK', needsBuild: true },
+  },
+  {
+    rule: 'loads are sent by transactions that lock attempts before terminals',
+    file: `${server}/loads/dispatcher.ts`,
+    edits: [
+      [
+        ' and (select count(*) from held) > 0 order by id for no key update',
+        ' order by id for no key update',
+      ],
+      [
+        't.id = any($2::uuid[]) order by t.id for share',
+        't.id = any($2::uuid[]) and (select count(*) from locked) > 0 order by t.id for share',
+      ],
+      ['with held as materialized (', 'with recursive held as materialized ('],
+    ],
+    test: { file: 'test/e2e/nodes.e2e.ts', name: 'no two transactions wait', needsBuild: true },
+  },
+  {
+    rule: 'only the node that was asked hears of a revocation',
+    file: `${server}/terminals/terminal-state.ts`,
+    edits: [
+      ["await signal(sql, 'barred',", "await signal(sql, 'superseded',"],
+      [
+        "[{ terminalId: id, code: to === 'REVOKED' ? 'CERT_REVOKED' : 'SUSPENDED' }]",
+        '[{ terminalId: id, epoch: 0 }]',
+      ],
+    ],
+    test: { file: 'test/e2e/nodes.e2e.ts', name: 'revoked on one node', needsBuild: true },
+  },
+  {
+    rule: 'sessions of a node that is gone stay open',
+    file: `${server}/loads/sweeper.ts`,
+    edits: [['await closeOrphanedSessions(this.database, this.actor);', 'void closeOrphanedSessions;']],
+    test: { file: 'test/e2e/nodes.e2e.ts', name: 'on a node that was killed', needsBuild: true },
+  },
+  {
+    rule: 'a node does the work of all roles',
+    file: `${server}/app.module.ts`,
+    edits: [
+      ['...config.KDH_ROLES.flatMap((role) => modulesOf[role]),', '...Object.values(modulesOf).flat(),'],
+    ],
+    test: { file: 'test/e2e/roles.e2e.ts', name: 'only the api has the operator routes', needsBuild: true },
+  },
+  {
+    rule: 'whoever was revoked may open a connection',
+    file: `${server}/sessions/admission.ts`,
+    edits: [
+      [
+        "if (known.certificateRevoked || known.state === 'REVOKED') throw new UpgradeRefusal('CERT_REVOKED');",
+        '',
+      ],
+    ],
+    test: { file: 'test/e2e/gateway.e2e.ts', name: 'a resumed TLS session', needsBuild: true },
+  },
+  {
+    rule: 'one address may begin any number of handshakes',
+    file: `${server}/sessions/intake.ts`,
+    edits: [['underWay >= gatewayLimits.handshakesInFlightPerAddress', 'underWay < 0']],
+    test: { file: 'test/e2e/gateway.e2e.ts', name: 'F26', needsBuild: true },
+  },
+  {
+    rule: 'a terminal may come back without pause',
+    file: `${server}/sessions/terminal-listener.ts`,
+    edits: [
+      [
+        "if (!this.upgrades.take(terminal.terminalId, performance.now())) throw new UpgradeRefusal('BUSY');",
+        '',
+      ],
+    ],
+    test: {
+      file: 'test/e2e/gateway.e2e.ts',
+      name: 'a terminal that comes back without pause',
+      needsBuild: true,
+    },
+  },
+  {
+    rule: 'a node that stops tells all terminals to come back at once',
+    file: `${server}/sessions/terminal-listener.ts`,
+    edits: [
+      [
+        'connection.live.kick(5001, 1012, Math.floor(Math.random() * 10_000));',
+        'connection.live.kick(5001, 1012, 0);',
+      ],
+    ],
+    test: { file: 'test/e2e/gateway.e2e.ts', name: 'a node that is stopped', needsBuild: true },
+  },
+  {
+    rule: 'any token opens the metrics',
+    file: `${server}/metrics/metrics.guard.ts`,
+    edits: [
+      [
+        'if (expected !== undefined && timingSafeEqual(',
+        "if (authorization.startsWith('Bearer ') || timingSafeEqual(",
+      ],
+    ],
+    test: { file: 'test/e2e/metrics.e2e.ts', name: 'their token opens nothing else', needsBuild: true },
+  },
+  {
+    rule: 'what the queue has lost is not queued anew',
+    file: `${server}/loads/sweeper.ts`,
+    edits: [['    await enqueue(sql, requeue);', '    await enqueue(sql, []);']],
+    test: { file: 'test/e2e/redis.e2e.ts', name: 'F19: emptied', needsBuild: true },
   },
 ];

@@ -1,5 +1,5 @@
 // Breaks the rules of breaks.ts, one after the other, in a copy of the tree, and runs the test that must notice:
-// `npm run teeth [-- PART OF A RULE]`. Ends with exit code 1 when a break went unnoticed, or its test is red without it.
+// `npm run teeth [-- PART OF A RULE …]`. Ends with exit code 1 when a break went unnoticed, or its test is red without it.
 import { spawnSync } from 'node:child_process';
 import {
   mkdirSync,
@@ -16,7 +16,8 @@ import { fileURLToPath } from 'node:url';
 import { type Break, breaks } from './breaks.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
-const wanted = breaks.filter(({ rule }) => rule.includes(process.argv[2] ?? ''));
+const parts = process.argv.slice(2);
+const wanted = breaks.filter(({ rule }) => parts.length === 0 || parts.some((part) => rule.includes(part)));
 
 const copy = mkdtempSync(join(tmpdir(), 'openkdh-teeth-'));
 try {

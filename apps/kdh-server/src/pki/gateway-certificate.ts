@@ -2,10 +2,19 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { certificatePem, createTlsKey, issueCertificate, readCertificate } from '@openkdh/pki';
+import { Gauge } from 'prom-client';
 import { CONFIG, type Config } from '../config/config.ts';
+import { registry } from '../metrics/registry.ts';
 import { Authorities } from './authorities.ts';
 
 const RENEW_BEFORE_MILLISECONDS = 30 * 86_400_000;
+
+const notAfter = new Gauge({
+  name: 'kdh_node_certificate_not_after_timestamp_seconds',
+  help: 'End of validity of a certificate that this node alone has, Unix time',
+  labelNames: ['certificate'],
+  registers: [registry],
+});
 
 export interface TlsCredential {
   /** PKCS#8 PEM. */
@@ -26,6 +35,12 @@ export class GatewayCertificate {
   ) {}
 
   async load(): Promise<TlsCredential> {
+    const credential = await this.keptOrNew();
+    notAfter.set({ certificate: 'gateway-tls' }, readCertificate(credential.cert).notAfter.getTime() / 1_000);
+    return credential;
+  }
+
+  private async keptOrNew(): Promise<TlsCredential> {
     const names = this.config.KDH_TERMINAL_NAMES.split(',').map((name) => name.trim());
     const file = join(this.config.KDH_STATE_DIR, 'gateway-tls.json');
     const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as KeptCredential) : undefined;
