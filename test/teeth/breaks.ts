@@ -219,7 +219,7 @@ export const breaks: Break[] = [
       ],
       ['with held as materialized (', 'with recursive held as materialized ('],
     ],
-    test: { file: 'test/e2e/nodes.e2e.ts', name: 'no two transactions wait', needsBuild: true },
+    test: interleaving('whoever sends a load waits for its session'),
   },
   {
     rule: 'only the node that was asked hears of a revocation',
