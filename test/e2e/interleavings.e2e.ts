@@ -110,33 +110,6 @@ describe('acts that meet in the middle of a load', () => {
     expect(await found()).toEqual([]);
   }, 90_000);
 
-  test('whoever sends a load waits for its session with no attempt locked: rows are locked in one order', async () => {
-    await stack.until('the terminal is connected', connected);
-    await database.query('begin');
-    await database.query('select 1 from terminal_session for no key update'); // as one that opens a session
-    const load = await request();
-    const other = new pg.Client({ connectionString: stack.databaseUrl });
-    await other.connect();
-    try {
-      await stack.until('the dispatcher waits', async () => {
-        const { rows } = await other.query(
-          `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%terminal_session%'`,
-        );
-        return rows.length > 0;
-      });
-      const { rowCount } = await other.query(
-        'select 1 from attempt where load_id = $1 for no key update nowait',
-        [load.id],
-      );
-      expect(rowCount).toBe(1);
-    } finally {
-      await other.end();
-      await database.query('rollback');
-    }
-    await becomes(load, 'CONFIRMED');
-    expect(await found()).toEqual([]);
-  }, 90_000);
-
   test('a terminal comes back while its load is being sent: the old session sends nothing more (F12, F13)', async () => {
     await restart('precheck:after=delay 5000#1');
     const load = await request();

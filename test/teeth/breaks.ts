@@ -206,22 +206,6 @@ export const breaks: Break[] = [
     test: { file: 'test/e2e/decisions.e2e.ts', name: 'a fleet whose BDK', needsBuild: true },
   },
   {
-    rule: 'loads are sent by transactions that lock attempts before terminals',
-    file: `${server}/loads/dispatcher.ts`,
-    edits: [
-      [
-        ' and (select count(*) from held) > 0 order by id for no key update',
-        ' order by id for no key update',
-      ],
-      [
-        't.id = any($2::uuid[]) order by t.id for share',
-        't.id = any($2::uuid[]) and (select count(*) from locked) > 0 order by t.id for share',
-      ],
-      ['with held as materialized (', 'with recursive held as materialized ('],
-    ],
-    test: interleaving('whoever sends a load waits for its session'),
-  },
-  {
     rule: 'only the node that was asked hears of a revocation',
     file: `${server}/terminals/terminal-state.ts`,
     edits: [
@@ -257,12 +241,6 @@ export const breaks: Break[] = [
       ],
     ],
     test: { file: 'test/e2e/gateway.e2e.ts', name: 'a resumed TLS session', needsBuild: true },
-  },
-  {
-    rule: 'one address may begin any number of handshakes',
-    file: `${server}/sessions/intake.ts`,
-    edits: [['underWay >= gatewayLimits.handshakesInFlightPerAddress', 'underWay < 0']],
-    test: { file: 'test/e2e/gateway.e2e.ts', name: 'F26', needsBuild: true },
   },
   {
     rule: 'a terminal may come back without pause',
