@@ -1,9 +1,14 @@
 import { createPublicKey, verify } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Hsm, type HsmError, hsmCapabilities } from '@openkdh/hsm-client';
+import { type Hsm, type HsmError, hsmCapabilities, withSigningHsm } from '@openkdh/hsm-client';
+import { AwsHsm } from '@openkdh/hsm-client/aws';
 import { hsmConformance } from '@openkdh/hsm-client/conformance';
 import { openPkcs11, type Pkcs11Options } from '@openkdh/hsm-client/pkcs11';
 import { acquireModule, releaseModule } from '../../libs/hsm-client/src/pkcs11/modules.ts';
+import { FakeAws, fakeSecret } from '../support/fake-aws.ts';
 import { conformanceKit } from '../support/hsm-conformance-kit.ts';
 import { createSoftHsm2, describeWithSoftHsm2, type SoftHsm2 } from '../support/softhsm2.ts';
 
@@ -50,6 +55,24 @@ describeWithSoftHsm2("PKCS#11, on Debian's SoftHSM2", () => {
     hsmCapabilities.filter((each) => !can.includes(each)),
   );
 
+  const aws = new FakeAws();
+  let endpoint: string;
+  beforeAll(async () => {
+    endpoint = await aws.listen();
+  });
+  afterAll(() => aws.close());
+  hsmConformance(
+    'AWS for keys, PKCS#11 for signatures',
+    async () => {
+      const krdCertificateAuthority = aws.trust(kit.krd.caCertificate);
+      const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: fakeSecret };
+      const keys = new AwsHsm({ region: 'us-east-1', endpoint, credentials, krdCertificateAuthority });
+      return withSigningHsm(keys, await open());
+    },
+    kit,
+    ['form-key-from-components', 'status', 'operation-count', 'audit-log'],
+  );
+
   test('a key made before is found again after a restart, by its reference', async () => {
     let pair: { publicKey: Uint8Array; privateKey: Uint8Array } | undefined;
     await withHsm({}, async (hsm) => {
@@ -84,6 +107,18 @@ describeWithSoftHsm2("PKCS#11, on Debian's SoftHSM2", () => {
           expect(verify('sha256', own, key, signature)).toBe(true);
         }),
       );
+    });
+  });
+
+  test('the module stays loaded while memory is collected (it once ended in a segmentation fault)', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await withHsm({}, async (hsm) => {
+      for (let i = 0; i < 10; i++) {
+        collect();
+        await sleep(5); // libraries are unloaded between two turns of the event loop
+        expect(await hsm.random(8)).toHaveLength(8);
+      }
     });
   });
 
