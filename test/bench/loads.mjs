@@ -22,7 +22,7 @@ const { values: options } = parseArgs({
 const terminals = Number(options.terminals);
 const rounds = Number(options.rounds);
 /** Rounds that come first and are not counted: the JIT compilers and the caches of PostgreSQL. */
-const warmUpRounds = 3;
+const warmUpRounds = 12;
 
 const say = (line) => console.log(line);
 const serials = serialsOf(terminals);

@@ -54,6 +54,7 @@ describe('database', () => {
       'KsnWithItsBdk1764630000000',
       'HotRows1764800000000',
       'UnsealedGroups1764810000000',
+      'VacuumPace1764820000000',
     ]);
     expect(await migrateTestDatabase(database.url)).toEqual([]);
     await refuseUnmigratedDatabase(sqlOf(client));

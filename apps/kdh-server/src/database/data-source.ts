@@ -11,6 +11,7 @@ import { RecordLookups1764620000000 } from './migrations/1764620000000-record-lo
 import { KsnWithItsBdk1764630000000 } from './migrations/1764630000000-ksn-with-its-bdk.ts';
 import { HotRows1764800000000 } from './migrations/1764800000000-hot-rows.ts';
 import { UnsealedGroups1764810000000 } from './migrations/1764810000000-unsealed-groups.ts';
+import { VacuumPace1764820000000 } from './migrations/1764820000000-vacuum-pace.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -26,6 +27,7 @@ export const migrations = [
   KsnWithItsBdk1764630000000,
   HotRows1764800000000,
   UnsealedGroups1764810000000,
+  VacuumPace1764820000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */
