@@ -91,7 +91,7 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
   /** Sends what waits for this terminal; called at HELLO and whenever its session becomes ready. */
   async drain(session: LiveSession): Promise<void> {
     const waiting = await this.database.query<{ id: string }>(
-      `select id from attempt where terminal_id = $1 and state = 'DISPATCHABLE' order by id`,
+      `select id from attempt where terminal_id = $1 and outcome is null and state = 'DISPATCHABLE' order by id`,
       [session.terminalId],
     );
     for (const { id } of waiting) await this.dispatch(id, session);
@@ -104,7 +104,8 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
       this.wake(
         await this.database.query<{ attemptId: string; terminalId: string }>(
           `select a.id as "attemptId", a.terminal_id as "terminalId"
-           from terminal_session s join attempt a on a.terminal_id = s.terminal_id and a.state = 'DISPATCHABLE'
+           from terminal_session s join attempt a
+             on a.terminal_id = s.terminal_id and a.outcome is null and a.state = 'DISPATCHABLE'
            where s.node_id = $1 and s.closed_at is null limit $2`,
           [this.config.KDH_NODE_ID, CATCH_UP_ATTEMPTS],
         ),

@@ -155,7 +155,7 @@ export class SessionOpener {
   private async loseSent(sql: Sql, terminalIds: string[]): Promise<Map<string, string[]>> {
     const rows = await sql.query<{ id: string; state: string; version: number; terminalId: string }>(
       `select id, state, version, terminal_id as "terminalId" from attempt
-       where terminal_id = any($1::uuid[]) and state in ('SENT', 'OUTCOME_UNKNOWN') order by id for no key update`,
+       where terminal_id = any($1::uuid[]) and outcome is null and state in ('SENT', 'OUTCOME_UNKNOWN') order by id for no key update`,
       [terminalIds],
     );
     await applyMoves(
