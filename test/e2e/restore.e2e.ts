@@ -50,7 +50,7 @@ describe('F23: a database that is restored from an old backup', () => {
     cpSync(backup(), data(), { recursive: true });
     await stack.startPart('postgres');
   };
-  const acceptRestore = (...options: string[]) => stack.runServerCommand('accept-restore', ...options);
+  const acceptRestore = (...options: string[]) => stack.runServerCommand(['accept-restore', ...options]);
 
   let given: string[];
 
@@ -88,8 +88,8 @@ describe('F23: a database that is restored from an old backup', () => {
   });
 
   test('a person accepts it, with a reason: the KSNs in doubt are burned, and the act is recorded', async () => {
-    expect(acceptRestore().status).toBe(1);
-    const accepted = acceptRestore('--reason', 'disk lost, backup of this morning');
+    expect((await acceptRestore()).status).toBe(1);
+    const accepted = await acceptRestore('--reason', 'disk lost, backup of this morning');
     expect([accepted.status, accepted.stderr]).toEqual([0, '']);
     const events = await rows<{ type: string; body: Record<string, unknown> }>(
       `select type, body from audit_event where type in ('database.restore-accepted', 'bdk.ksns-burned') order by id`,
@@ -103,7 +103,7 @@ describe('F23: a database that is restored from an old backup', () => {
       reason: 'disk lost, backup of this morning',
       lastSeen: { size: expect.any(Number), root: expect.any(String) },
     });
-    const again = acceptRestore('--reason', 'once more');
+    const again = await acceptRestore('--reason', 'once more');
     expect([again.status, again.stdout + again.stderr]).toEqual([
       1,
       expect.stringContaining('NOTHING_TO_ACCEPT'),

@@ -19,7 +19,7 @@ export interface Sigv4 {
 
 export function sigv4Of({ method, url = '', headers }: IncomingMessage, body: Uint8Array): Sigv4 | undefined {
   const form =
-    /^AWS4-HMAC-SHA256 Credential=[^/]+\/(\d{8})\/([a-z0-9-]+)\/([a-z-]+)\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$/;
+    /^AWS4-HMAC-SHA256 Credential=[^/]+\/(\d{8})\/([a-z0-9-]+)\/([a-z0-9-]+)\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$/;
   const [, date, region, service, signedHeaders, signature] = form.exec(headers.authorization ?? '') ?? [];
   if (date === undefined || region === undefined || service === undefined) return undefined;
   const canonicalRequest = [

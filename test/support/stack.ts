@@ -1,7 +1,9 @@
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, openApi } from '../../apps/launcher/src/api.ts';
 import { type Child, readyLine, startChild } from '../../apps/launcher/src/child.ts';
@@ -25,6 +27,14 @@ export interface Node {
   terminalPort: number;
   httpUrl: string;
   terminalUrl: string;
+}
+
+/** How a command ended. */
+export interface Ended {
+  /** Exit code; null if a signal ended it. */
+  status: number | null;
+  stdout: string;
+  stderr: string;
 }
 
 export interface StackOptions {
@@ -174,10 +184,19 @@ export class Stack {
     await readyLine(child, part.readyText, 60_000);
   }
 
-  /** Runs a command of the first kdh-server, which need not run, to its end. */
-  runServerCommand(...args: string[]): SpawnSyncReturns<string> {
+  /** Runs a command of the first kdh-server, which need not run, to its end; `env`: more of its environment. */
+  async runServerCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
     const { command } = this.#parts.get('kdh-server')!;
-    return spawnSync(command.file, [...command.args, ...args], { env: command.env, encoding: 'utf8' });
+    const child = spawn(command.file, [...command.args, ...args], {
+      env: { ...command.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [stdout, stderr, [status]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close') as Promise<[number | null]>,
+    ]);
+    return { status, stdout, stderr };
   }
 
   /** Waits until a part has ended by itself; returns how. Fails when it still runs after `timeoutMs`. */

@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 import type { Hsm } from '@openkdh/hsm-client';
 import { z } from 'zod';
 import { createApp } from './app.ts';
-import { loadConfig, loadMigrationConfig } from './config/config.ts';
+import { pruneArchived } from './audit/archive/prune-archived.ts';
+import { loadConfig, loadMigrationConfig, loadPruneConfig } from './config/config.ts';
 import { Database } from './database/database.ts';
 import { migrate } from './database/migrate.ts';
 import { readFailpoints } from './failpoints.ts';
@@ -54,8 +55,9 @@ async function main(command: string | undefined, options: string[]): Promise<voi
     return;
   }
   if (command === 'accept-restore') return acceptRestored(options);
+  if (command === 'prune-archived') return prune(options);
   if (command !== undefined) {
-    throw new Error(`unknown command ${command}: expected none, migrate or accept-restore`);
+    throw new Error(`unknown command ${command}: expected none, migrate, accept-restore or prune-archived`);
   }
   await serve();
 }
@@ -77,6 +79,14 @@ async function acceptRestored(args: string[]): Promise<void> {
     await hsm.close();
     await database.onApplicationShutdown();
   }
+}
+
+/** `prune-archived --keep-days NUMBER`: see docs/operating.md, "The archive of the log". */
+async function prune(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { 'keep-days': { type: 'string' } } });
+  const keepDays = z.coerce.number().int().min(0).max(36_500).parse(values['keep-days']);
+  const pruned = await pruneArchived(loadPruneConfig(process.env), keepDays);
+  log.log({ event: 'log.pruned', first: pruned[0]?.first ?? null, end: pruned.at(-1)?.end ?? null }, 'Main');
 }
 
 main(process.argv[2], process.argv.slice(3)).catch((error: Error & { code?: string }) => {

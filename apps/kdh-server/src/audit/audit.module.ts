@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { ArchiveModule } from './archive/archive.module.ts';
 import { EventsController } from './events.controller.ts';
 import { EventsService } from './events.service.ts';
 import { LogController } from './log/log.controller.ts';
@@ -12,7 +13,7 @@ import { TransfersService } from './transfers.service.ts';
 import { WitnessesController } from './witnesses/witnesses.controller.ts';
 
 @Module({
-  imports: [LogModule],
+  imports: [LogModule, ArchiveModule],
   controllers: [
     TransfersController,
     EventsController,

@@ -1,10 +1,11 @@
-import { Controller, Get, Param, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Database } from '../database/database.ts';
 import { uuidParam } from '../http/parameters.ts';
 import { Problem } from '../http/problem.ts';
 import { ForAuditors } from '../operators/operator.guard.ts';
+import { ARCHIVE, type Archive } from './archive/archive.ts';
 import { boundedRead } from './bounded-read.ts';
 import { evidenceBundle } from './evidence.ts';
 import { evidencePdf } from './evidence-pdf.ts';
@@ -23,6 +24,7 @@ export class ReceiptsController {
   constructor(
     private readonly database: Database,
     private readonly identity: LogIdentity,
+    @Inject(ARCHIVE) private readonly archive: Archive | undefined,
   ) {}
 
   @Get()
@@ -87,7 +89,7 @@ export class ReceiptsController {
     return boundedRead(this.database, async (sql) => {
       const [transfer] = await readTransfers(sql, [id]);
       if (!transfer) unknown();
-      const history = await readHistory(sql, id);
+      const history = await readHistory(sql, this.archive, id);
       if (!history) {
         throw new Problem(
           404,

@@ -6,6 +6,8 @@ import {
   subtreeHashFromTiles,
 } from '@openkdh/transparency-log';
 import type { Sql } from '../database/database.ts';
+import type { Archive } from './archive/archive.ts';
+import { type StoredLeaf, withArchived } from './archive/archived-entries.ts';
 import { tileReader } from './log/tile-reader.ts';
 import { newestCheckpoint } from './witnesses/cosignatures.ts';
 
@@ -26,9 +28,13 @@ export interface AttemptHistory {
   entries: ProvenEntry[];
 }
 
-/** The whole history of an attempt; undefined as long as the newest checkpoint does not cover all of it. */
+/**
+ * The whole history of an attempt; undefined as long as the newest checkpoint does not cover all of it.
+ * @throws Problem ARCHIVE_AWAY, LOG_ARCHIVE_LACKS
+ */
 export async function readHistory(
   sql: Pick<Sql, 'query'>,
+  archive: Archive | undefined,
   attemptId: string,
 ): Promise<AttemptHistory | undefined> {
   const newest = await newestCheckpoint(sql);
@@ -37,12 +43,13 @@ export async function readHistory(
   const events = await sql.query<{ id: bigint }>('select id from audit_event where attempt_id = $1', [
     attemptId,
   ]);
-  const leaves = await sql.query<{ index: bigint; entry: Buffer }>(
+  const stored = await sql.query<StoredLeaf>(
     `select leaf_index as index, entry from log_leaf
      where event_id = any($1::bigint[]) and leaf_index < $2 order by leaf_index`,
     [events.map(({ id }) => id), size],
   );
-  if (leaves.length === 0 || leaves.length < events.length) return undefined;
+  if (stored.length === 0 || stored.length < events.length) return undefined;
+  const leaves = await withArchived(archive, stored);
   const readTile = await tileReader(
     sql,
     leaves.flatMap(({ index }) => inclusionTiles(index, size)),

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { archiveAddressForms, parseArchiveAddress } from '../audit/archive/archive-address.ts';
 import { parseWitnessList, witnessListForm } from '../audit/witnesses/witness-list.ts';
 import { parseRedisAddress, redisAddressForms } from '../queue/redis-address.ts';
 
 const databaseUrl = z.string().startsWith('postgres');
 const port = z.coerce.number().int().min(0).max(65535);
+const logArchive = z.string().refine((text) => parseArchiveAddress(text) !== undefined, archiveAddressForms);
 const nodeId = z.string().min(1).max(64).default(`${hostname()}-${process.pid}`);
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
@@ -55,6 +57,7 @@ const configSchema = z
       .int()
       .min(60)
       .default(7 * 24 * 3600),
+    KDH_LOG_ARCHIVE: logArchive.optional(),
     KDH_WITNESSES: z
       .string()
       .default('')
@@ -92,6 +95,16 @@ const migrationConfigSchema = z.object({
 
 export type MigrationConfig = z.infer<typeof migrationConfigSchema>;
 
+/** What `kdh-server prune-archived` reads. */
+const pruneConfigSchema = z.object({
+  /** Of the role that owns the tables. */
+  KDH_MIGRATION_DATABASE_URL: databaseUrl,
+  KDH_LOG_ARCHIVE: logArchive,
+  KDH_NODE_ID: nodeId,
+});
+
+export type PruneConfig = z.infer<typeof pruneConfigSchema>;
+
 /** Injection token of the {@link Config}. */
 export const CONFIG = Symbol('CONFIG');
 
@@ -107,6 +120,11 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 /** Like {@link loadConfig}, for `kdh-server migrate`. */
 export function loadMigrationConfig(env: NodeJS.ProcessEnv): MigrationConfig {
   return read(migrationConfigSchema, env);
+}
+
+/** Like {@link loadConfig}, for `kdh-server prune-archived`. */
+export function loadPruneConfig(env: NodeJS.ProcessEnv): PruneConfig {
+  return read(pruneConfigSchema, env);
 }
 
 function read<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {

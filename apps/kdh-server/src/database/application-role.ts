@@ -14,10 +14,11 @@ export const privileges: Record<string, readonly Privilege[]> = {
   log_leaf: ['select', 'insert'],
   log_checkpoint: ['select', 'insert'],
   log_cosignature: ['select', 'insert'],
-  // The sealer's own: what waits for it, how far it is, and tiles whose last one grows.
+  // The sealer's own: what waits for it, how far it and the archive are, and tiles whose last one grows.
   audit_unsealed: ['select', 'insert', 'delete'],
   log_head: ['select', 'update'],
   log_tile: ['select', 'insert', 'update'],
+  log_archive: ['select', 'insert', 'update'],
   log_witness: ['select', 'insert', 'update'],
 
   operator: ['select', 'insert', 'update'],

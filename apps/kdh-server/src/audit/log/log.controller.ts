@@ -1,10 +1,12 @@
-import { Controller, Get, Param, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { formatEntryBundle, parseTilePath, type Tile, TransparencyLogError } from '@openkdh/transparency-log';
 import type { Response } from 'express';
 import { Database } from '../../database/database.ts';
 import { Problem } from '../../http/problem.ts';
 import { ForAuditors } from '../../operators/operator.guard.ts';
+import { ARCHIVE, type Archive } from '../archive/archive.ts';
+import { readLeaves } from '../archive/archived-entries.ts';
 import { newestCheckpoint } from '../witnesses/cosignatures.ts';
 import { LogIdentity } from './log-identity.ts';
 
@@ -20,6 +22,7 @@ export class LogController {
   constructor(
     private readonly database: Database,
     private readonly identity: LogIdentity,
+    @Inject(ARCHIVE) private readonly archive: Archive | undefined,
   ) {}
 
   /** The verifier key: to be kept by the auditor, from the first day on. */
@@ -64,15 +67,11 @@ export class LogController {
   }
 
   private async entries({ index, width }: Tile): Promise<Buffer | undefined> {
-    const end = index * 256n + BigInt(width);
-    const rows = await this.database.query<{ entry: Buffer }>(
-      `select entry from log_leaf, log_head where leaf_index >= $1 and leaf_index < $2 and size >= $2
-       order by leaf_index`,
-      [index * 256n, end],
-    );
+    const start = index * 256n;
+    const leaves = await readLeaves(this.database, this.archive, start, start + BigInt(width));
     // Fewer than the log has had is answered as it is: that rows are gone is for the auditor to see, which and how many.
-    if (rows.length === 0) return undefined;
-    return Buffer.from(formatEntryBundle(rows.map((row) => row.entry)));
+    if (leaves.length === 0) return undefined;
+    return Buffer.from(formatEntryBundle(leaves.map(({ entry }) => entry)));
   }
 }
 

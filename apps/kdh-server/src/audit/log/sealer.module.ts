@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
+import { ArchiveModule } from '../archive/archive.module.ts';
+import { Archiver } from '../archive/archiver.ts';
 import { Witnesses } from '../witnesses/witnesses.ts';
 import { HsmAnchors } from './hsm-anchors.ts';
 import { LogModule } from './log.module.ts';
 import { Sealer } from './sealer.ts';
 
-@Module({ imports: [LogModule], providers: [Sealer, HsmAnchors, Witnesses] })
+@Module({ imports: [LogModule, ArchiveModule], providers: [Sealer, HsmAnchors, Witnesses, Archiver] })
 export class SealerModule {}
