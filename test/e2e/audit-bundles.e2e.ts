@@ -15,6 +15,9 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   addSignatures,
+  type CommittedName,
+  commitmentOf,
+  formatCommittedNames,
   formatEntryBundle,
   formatReceipt,
   parseEntryBundle,
@@ -334,6 +337,46 @@ const attacksOnParts: [what: string, exitCode: number, attack: (bundle: string) 
   ['a file is put in', 16, (bundle) => writeFileSync(join(bundle, 'entry/07.json'), altered)],
 ];
 
+/** A file of names in a bundle. */
+const committed = (name: string, salt = Buffer.alloc(32, 7)): CommittedName => ({
+  commitment: commitmentOf(salt, name),
+  name,
+  salt: salt.toString('hex').toUpperCase(),
+});
+const ann = committed('Ann Żółć');
+const names = formatCommittedNames([ann, committed('bob')]);
+const namesInBundles: [what: string, exitCode: number, file: string][] = [
+  ['names', 0, names],
+  ['nobody’s name', 0, ''],
+  ['another name', 18, names.replace('bob', 'eve')],
+  ['a name of the other’s commitment', 18, formatCommittedNames([{ ...committed('bob'), name: ann.name }])],
+  ['another salt', 18, names.replace('0707', '0807')],
+  ['another commitment', 18, formatCommittedNames([{ ...ann, commitment: committed('bob').commitment }])],
+  ['half a commitment', 16, formatCommittedNames([{ ...ann, commitment: ann.commitment.slice(32) }])],
+  ['a commitment in lower case', 16, names.replace(ann.commitment, ann.commitment.toLowerCase())],
+  ['an empty name', 16, formatCommittedNames([committed('')])],
+  ['a name that moves the cursor', 16, formatCommittedNames([committed('bob\u001b[2J')])],
+  ['a name that is written backwards', 16, formatCommittedNames([committed('bob\u202e')])],
+  ['a name with a lone surrogate', 16, names.replace('bob', '\\ud800')],
+  ['a name that is a number', 16, names.replace('"bob"', '1')],
+  ['a member too many', 16, names.replace('"name"', '"nam":1,"name"')],
+  ['a line that is not canonical', 16, names.replace('"name":', '"name": ')],
+  ['a line that is a list', 16, '[]\n'],
+  ['a line that is null', 16, 'null\n'],
+  ['no last line feed', 16, names.slice(0, -1)],
+];
+const withNames = (kind: string, part?: number[]): typeof bundles =>
+  attacked(
+    kind,
+    namesInBundles.map(([what, exitCode, file]) => [
+      what,
+      exitCode,
+      (bundle) => writeFileSync(join(bundle, 'names'), file),
+    ]),
+    history,
+    part,
+  );
+
 /** Every bundle above: its name, the exit code, and how it is made. */
 const bundles: [what: string, exitCode: number, make: (bundle: string) => Promise<unknown>][] = [
   ...signedHistories.map(([what, exitCode, events]): (typeof bundles)[number] => [
@@ -344,6 +387,8 @@ const bundles: [what: string, exitCode: number, make: (bundle: string) => Promis
   ...attacked('whole', attacks, history),
   ...attacked('tiles', attacksOnTiles, manyEvents),
   ...attacked('part', attacksOnParts, history, part),
+  ...withNames('whole with'),
+  ...withNames('part with', part),
 ];
 
 function attacked(kind: string, table: typeof attacks, events: Event[], part?: number[]): typeof bundles {
@@ -393,6 +438,14 @@ Not verified: whether entries were cut off or the log was made anew; only a chec
 Every attempt went step by step (4 CONFIRMED, 0 open), no terminal's count has a gap,
 2 KSNs were reserved before their keys were derived, none twice and none skipped; approvals were not asked for.
 `);
+  });
+
+  test('says who the people in the entries are, if the bundle has their names', () => {
+    writeFileSync(join(bundle, 'names'), names);
+    expect(run().stdout).toContain(`
+The names of 2 people are those that they were given when their commitments were made:
+  operator:${ann.commitment} is Ann Żółć
+  operator:`);
   });
 
   test('tells a failure by its exit code, and in a line', () => {
@@ -624,6 +677,7 @@ describe('a changed byte', () => {
   const flipped = async (content: 'whole' | 'part') => {
     const good = join(folder, `flips, ${content}`);
     await writeBundle(good, entriesOf(history), signer, content === 'part' ? part : undefined);
+    writeFileSync(join(good, 'names'), names);
     const bundles: string[] = [];
     for (const path of pathsIn(good)) {
       const bytes = readFileSync(join(good, path));

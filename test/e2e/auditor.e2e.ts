@@ -98,12 +98,79 @@ describe('the auditor', () => {
     const last = call('POST', `/operators/${only.id}/revoke`, { reason: 'oh no' }, stack.token);
     expect(await refusal(await last)).toEqual([409, 'OPERATOR_LAST']);
     const { events } = await get<EventPage>('/events?type=operator');
-    expect(events.map(({ type, body }) => [type, body['operator']])).toEqual([
-      ['operator.revoked', 'Second'],
-      ['operator.made', 'Second'],
-      ['operator.made', 'Zoë Auditor'],
-      ['operator.made', 'operator'],
+    const known = events.filter(({ type }) => type !== 'operator.refused');
+    expect(known.map(({ type, body }) => [type, body['operator']])).toEqual([
+      ['operator.revoked', 'operator:Second'],
+      ['operator.made', 'operator:Second'],
+      ['operator.made', 'operator:Zoë Auditor'],
+      ['operator.made', 'operator:operator'],
     ]);
+  });
+
+  test('a name stands in one table, and is erased on request; what the person did stays, and can be proven', async () => {
+    const name = 'Łucja Leaver';
+    const leaver = await stack.api.post<OperatorWithToken>('/operators', { name, role: 'operator' });
+    await call('POST', '/operators', { name: 'Third', role: 'auditor' }, leaver.token);
+    await call('POST', '/saved-searches', {
+      name: 'hers',
+      subject: 'events',
+      filters: { actor: `operator:${name}` },
+    });
+    const actsOf = async (actor: string) =>
+      (await get<EventPage>(`/events?actor=${encodeURIComponent(actor)}`)).events.map((event) => [
+        event.type,
+        event.actor,
+      ]);
+    const filters = async () =>
+      (await get<SavedSearch[]>('/saved-searches')).map((saved) => saved.filters['actor']);
+    const tablesWithName = async () => {
+      const { rows } = await client.query<{ tablename: string }>(
+        `select tablename from pg_tables where schemaname in ('public', 'bullmq')
+           and (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from %I.%I t where t::text ~ %L',
+             schemaname, tablename, $1 || '|' || encode(convert_to($1, 'UTF8'), 'hex')), false, true, '')))[1]::text <> '0'`,
+        [name],
+      );
+      return rows.map(({ tablename }) => tablename);
+    };
+    const bundle = (to: string) => {
+      const folder = join(stack.folder, to);
+      const api = ['--api', stack.httpUrl, '--token-file', stack.tokenFile];
+      expect(audit('export', ...api, '--out', folder, '--names')).toMatchObject({ status: 0 });
+      const { status, said } = audit(
+        'verify',
+        folder,
+        '--key',
+        readFileSync(join(folder, 'key'), 'utf8').trim(),
+      );
+      return { status, said };
+    };
+    const erase = () =>
+      call('POST', `/operators/${leaver.id}/erase-name`, { reason: 'her right' }, stack.token);
+
+    expect(await actsOf(`operator:${name}`)).toEqual([['operator.made', `operator:${name}`]]);
+    expect([await filters(), await tablesWithName()]).toEqual([[`operator:${name}`], ['person_name']]);
+    expect(await refusal(await erase())).toEqual([409, 'OPERATOR_ACTIVE']);
+    await stack.api.post(`/operators/${leaver.id}/revoke`, { reason: 'resigned' });
+    const before = bundle('before the erasure');
+    expect([before.status, before.said]).toEqual([0, expect.stringContaining(`is ${name}\n`)]);
+
+    expect(await (await erase()).json()).toMatchObject({ id: leaver.id, name: null });
+    expect(await refusal(await erase())).toEqual([409, 'OPERATOR_NAME_ERASED']);
+    const [, commitment] = / {2}(operator:[0-9A-F]{64}) is Łucja/.exec(before.said)!;
+    expect(await actsOf(commitment!)).toEqual([['operator.made', commitment]]);
+    const { events } = await get<EventPage>('/events?type=operator.name-erased');
+    expect(events.map(({ actor, body }) => [actor, body])).toEqual([
+      ['operator:operator', { operator: commitment, reason: 'her right' }],
+    ]);
+    expect([await actsOf(`operator:${name}`), await filters(), await tablesWithName()]).toEqual([
+      [],
+      [commitment],
+      [],
+    ]);
+    const [saved] = await get<SavedSearch[]>('/saved-searches');
+    await call('DELETE', `/saved-searches/${saved!.id}`);
+    const after = bundle('after the erasure');
+    expect([after.status, after.said]).toEqual([0, expect.not.stringContaining(name)]);
   });
 
   test('finds a transfer by the check value of its key, and an event by a word of its reason', async () => {

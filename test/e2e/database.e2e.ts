@@ -55,6 +55,7 @@ describe('database', () => {
       'HotRows1764800000000',
       'UnsealedGroups1764810000000',
       'VacuumPace1764820000000',
+      'PersonNames1764900000000',
       'LogArchive1765000000000',
     ]);
     expect(await migrateTestDatabase(database.url)).toEqual([]);

@@ -162,7 +162,9 @@ describe('a fleet whose BDK may give two keys', () => {
 
     test('LOAD_AGAIN: taken, refused while the terminal is suspended, then decided and loaded; once', async () => {
       const incident = incidents[0]!;
-      expect(await stack.api.post(`/incidents/${incident.id}/take`, {})).toMatchObject({ owner: 'operator' });
+      expect(await stack.api.post(`/incidents/${incident.id}/take`, {})).toMatchObject({
+        owner: 'operator:operator',
+      });
       await stack.api.post(`/terminals/${incident.terminalId}/suspend`, { reason: 'until it is clear' });
       await expect(decide(incident, 'LOAD_AGAIN')).rejects.toThrow('is SUSPENDED');
       expect(await stack.api.get(`/incidents/${incident.id}`)).toMatchObject({
@@ -174,7 +176,7 @@ describe('a fleet whose BDK may give two keys', () => {
       const decided = await decide(incident, 'LOAD_AGAIN');
       expect(decided).toMatchObject({
         decision: 'LOAD_AGAIN',
-        decidedBy: 'operator',
+        decidedBy: 'operator:operator',
         reason: 'looked into it',
         closedAt: expect.any(String),
       });

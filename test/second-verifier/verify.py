@@ -510,8 +510,40 @@ def entries_in(data):
     return entries
 
 
+EVERY_BUNDLE = ("bundle.json", "key", "checkpoint", "names")
+
+
+def check_names(data):
+    *lines, rest = utf8(data, "names").split("\n")
+    if rest:
+        raise Failure(MALFORMED, "names: no line feed at the end")
+    for line in lines:
+        try:
+            value = json.loads(line)
+            if canonical(value) != line:
+                raise ValueError
+        except (ValueError, RecursionError):
+            raise Failure(MALFORMED, "names: a line is no canonical JSON") from None
+        if not isinstance(value, dict) or set(value) != {"commitment", "name", "salt"}:
+            raise Failure(MALFORMED, "names: a line has other members")
+        commitment, name, salt = value["commitment"], value["name"], value["salt"]
+        if not all(isinstance(item, str) and item for item in (commitment, name, salt)):
+            raise Failure(MALFORMED, "names: a member is no text")
+        if any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in name):
+            raise Failure(MALFORMED, "names: a name cannot be printed")
+        if not all(re.fullmatch(r"[0-9A-F]{64}", item) for item in (commitment, salt)):
+            raise Failure(MALFORMED, "names: a member is not 64 hex digits")
+        try:
+            data = name.encode()
+        except UnicodeEncodeError:
+            raise Failure(MALFORMED, "names: a lone surrogate") from None
+        if sha256(bytes.fromhex(salt) + data).hex().upper() != commitment:
+            raise Failure(ALTERED, "names: the commitment is to another name")
+    return "".join(f"; {value['commitment']} is {value['name']}" for value in map(json.loads, lines))
+
+
 def verify_whole(bundle, size, root, previous, rules):
-    unread = sum(1 for _ in files_in(bundle)) - 3
+    unread = sum(1 for path in files_in(bundle) if path not in EVERY_BUNDLE)
     ours = published = Tree()
     difference = None
     broken = None
@@ -604,7 +636,7 @@ def parse_receipt(data, index, note):
 def verify_part(bundle, size, root, note):
     count = 0
     for path in files_in(bundle):
-        if path in ("bundle.json", "key", "checkpoint"):
+        if path in EVERY_BUNDLE:
             continue
         name = re.fullmatch(r"entry/(0|[1-9][0-9]{0,18})\.(json|tlog-proof)", path)
         if not name:
@@ -632,15 +664,17 @@ def verify(bundle, key, previous, witnesses, quorum, approvals):
     note = read_text(bundle, "checkpoint")
     size, root = open_checkpoint(note, key, witnesses, quorum)
     kept = open_checkpoint(previous, key) if previous is not None else None
+    names = read_file(bundle, "names", LONGEST_TILE)
+    people = "" if names is None else check_names(names)
     if b"part" in manifest:
         if kept:
             raise Failure(USAGE, "a part cannot be compared with a previous checkpoint")
-        return verify_part(bundle, size, root, note)
+        return verify_part(bundle, size, root, note) + people
     if kept and kept[0] > size:
         raise Failure(TAIL, "smaller than the kept checkpoint")
     if kept and kept[0] == size and kept[1] != root:
         raise Failure(FORK, "two checkpoints of one size")
-    return verify_whole(bundle, size, root, kept, Rules(approvals))
+    return verify_whole(bundle, size, root, kept, Rules(approvals)) + people
 
 
 def read_key(given):

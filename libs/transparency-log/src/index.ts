@@ -23,6 +23,12 @@ export {
   signCheckpoint,
   verifyGrowth,
 } from './checkpoint.ts';
+export {
+  type CommittedName,
+  commitmentOf,
+  formatCommittedNames,
+  openCommittedNames,
+} from './committed-name.ts';
 export { CompactRange } from './compact-range.ts';
 export { type Consistency, consistencyProof, verifyConsistency } from './consistency.ts';
 export { DenseCounters } from './dense-counters.ts';

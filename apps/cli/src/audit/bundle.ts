@@ -25,6 +25,9 @@ export const bundleFiles = {
   checkpoint: 'checkpoint',
 } as const;
 
+/** Names of people, as JSON lines; a bundle may be without it. */
+export const namesPath = 'names';
+
 /** Longest note and key that are read, bytes: a checkpoint with hundreds of cosignatures fits. */
 const longestText = 64 * 1024;
 /** 256 entries with a length of two bytes each. */
@@ -67,7 +70,7 @@ export async function readBundleText(bundle: string, path: string): Promise<Uint
   return bytes;
 }
 
-/** A tile or an entry of a bundle; undefined where there is none. @throws TLOG_MALFORMED (too long) */
+/** A tile, an entry or the names of a bundle; undefined where there is none. @throws TLOG_MALFORMED (too long) */
 export function readBundlePart(bundle: string, path: string): Promise<Uint8Array | undefined> {
   return readIfThere(join(bundle, path), path, longestTile);
 }

@@ -15,7 +15,14 @@ import {
 import { defineCommand } from '../command.ts';
 import { onFile } from '../files.ts';
 import { flag, optional, text, time } from '../members.ts';
-import { bundleFiles, entriesPath, entryPaths, formatManifest, writeBundleFile } from './bundle.ts';
+import {
+  bundleFiles,
+  entriesPath,
+  entryPaths,
+  formatManifest,
+  namesPath,
+  writeBundleFile,
+} from './bundle.ts';
 import { type Entry, parseEntry } from './entry.ts';
 import { type LogApi, openLogApi } from './log-api.ts';
 import { Part, type PartFilter } from './part.ts';
@@ -37,8 +44,9 @@ export const exportLog = defineCommand({
     campaign: optional(text('only attempts of this campaign, by its UUID')),
     run: optional(text('only attempts of this bench run, by its UUID')),
     final: optional(flag('up to the newest checkpoint that enough witnesses have cosigned')),
+    names: optional(flag('with the names of people, as far as they are not erased')),
   },
-  async run({ api, tokenFile, out, final = false, ...filter }) {
+  async run({ api, tokenFile, out, final = false, names = false, ...filter }) {
     const log = openLogApi(api, await onFile('tokenFile', readFile(tokenFile, 'utf8')));
     const checkpointNote = await log.get(final ? 'final-checkpoint' : 'checkpoint');
     const checkpoint = parseCheckpoint(parseNote(checkpointNote).text);
@@ -47,6 +55,7 @@ export const exportLog = defineCommand({
     await writeBundleFile(out, bundleFiles.manifest, formatManifest(isWhole ? 'whole' : 'part'));
     await writeBundleFile(out, bundleFiles.key, await log.get('key'));
     await writeBundleFile(out, bundleFiles.checkpoint, checkpointNote);
+    if (names) await writeBundleFile(out, namesPath, await log.get('names'));
     const about = { bundle: out, origin: checkpoint.origin, size: String(checkpoint.size) };
     if (isWhole) {
       await exportWhole(log, out, checkpoint);

@@ -2,11 +2,13 @@ import { readFile } from 'node:fs/promises';
 import {
   type Checkpoint,
   type CheckpointTrust,
+  type CommittedName,
   formatVerifierKey,
   HistoryVerifier,
   hashesOfTile,
   leafHash,
   openCheckpoint,
+  openCommittedNames,
   parseEntryBundle,
   parseReceipt,
   TransparencyLogError,
@@ -27,6 +29,7 @@ import {
   type Content,
   entriesPath,
   entryPaths,
+  namesPath,
   parseManifest,
   readBundlePart,
   readBundleText,
@@ -58,6 +61,8 @@ interface Verified {
   readonly previousSize?: string;
   /** Of a whole history. */
   readonly attempts?: AttemptCounts;
+  /** If the bundle has names: who each `operator:<commitment>` in the entries is. */
+  readonly names?: readonly Pick<CommittedName, 'commitment' | 'name'>[];
 }
 
 export const verifyBundle = defineCommand({
@@ -83,6 +88,7 @@ export const verifyBundle = defineCommand({
       previous === undefined
         ? undefined
         : openCheckpoint(await onFile('previous', readFile(previous)), trust).checkpoint;
+    const names = await readNames(bundle);
     const about = {
       content,
       origin: checkpoint.origin,
@@ -90,6 +96,7 @@ export const verifyBundle = defineCommand({
       root: Buffer.from(checkpoint.root).toString('hex').toUpperCase(),
       ...(kept !== undefined && { previousSize: String(kept.size) }),
       ...(witness !== undefined && { cosigned: cosignaturesIn(signatures) }),
+      ...(names !== undefined && { names }),
     };
     if (content === 'part') {
       if (kept !== undefined) {
@@ -113,10 +120,16 @@ function requireSameKey(bytes: Uint8Array, { logKeys: [trusted] }: CheckpointTru
   throw failure('TLOG_UNSIGNED', 'the bundle has another key than the one that you trust');
 }
 
+/** The names in a bundle, each of them the one that was committed to; undefined where the bundle has none. */
+async function readNames(bundle: string): Promise<Verified['names']> {
+  const bytes = await readBundlePart(bundle, namesPath);
+  return bytes && openCommittedNames(bytes).map(({ commitment, name }) => ({ commitment, name }));
+}
+
 /** Reads a whole history tile by tile. What a bundle has too little or too much is told by the verifier. */
 async function verifyWhole(bundle: string, verifier: HistoryVerifier, { size }: Checkpoint): Promise<void> {
-  let unread = -Object.keys(bundleFiles).length;
-  for await (const _ of bundlePaths(bundle)) unread += 1;
+  let unread = 0;
+  for await (const path of bundlePaths(bundle)) if (!isReadBefore(path)) unread += 1;
   for (const tile of tilesOfGrowth(0n, size)) {
     if (tile.level !== 0) break;
     const hashes = await readBundlePart(bundle, tilePath(tile));
@@ -138,7 +151,7 @@ async function verifyPart(bundle: string, checkpoint: Checkpoint, note: Uint8Arr
   for await (const path of bundlePaths(bundle)) {
     const [, digits, kind] = /^entry\/(0|[1-9]\d{0,18})\.(json|tlog-proof)$/.exec(path) ?? [];
     if (digits === undefined) {
-      if ((Object.values(bundleFiles) as string[]).includes(path)) continue;
+      if (isReadBefore(path)) continue;
       throw failure('TLOG_MALFORMED', 'a part has a file that does not belong to it');
     }
     const index = BigInt(digits);
@@ -156,6 +169,11 @@ async function verifyPart(bundle: string, checkpoint: Checkpoint, note: Uint8Arr
     }
   }
   return entries;
+}
+
+/** Files of every bundle, whole or part. */
+function isReadBefore(path: string): boolean {
+  return [...Object.values<string>(bundleFiles), namesPath].includes(path);
 }
 
 function verifyEntry(
@@ -183,7 +201,7 @@ function failure(code: TransparencyLogErrorCode, message: string): TransparencyL
 }
 
 function wordsFor(
-  { content, origin, size, root, cosigned, entries, previousSize, attempts }: Verified,
+  { content, origin, size, root, cosigned, entries, previousSize, attempts, names }: Verified,
   approvals: number,
 ): string {
   const lines = [`The log ${origin} has ${size} entries with the root ${root}: its key signed that.`];
@@ -200,6 +218,7 @@ function wordsFor(
     );
     lines.push(wordsForRules(attempts!, approvals));
   }
+  if (names !== undefined) lines.push(wordsForNames(names));
   return lines.map((line) => `${line}\n`).join('');
 }
 
@@ -210,5 +229,12 @@ function wordsForRules({ ended, open, ksns }: AttemptCounts, approvals: number):
   return [
     `Every attempt went step by step (${[...ends, `${open} open`].join(', ')}), no terminal's count has a gap,`,
     `${ksns} KSNs were reserved before their keys were derived, none twice and none skipped; ${approved}.`,
+  ].join('\n');
+}
+
+function wordsForNames(names: NonNullable<Verified['names']>): string {
+  return [
+    `The names of ${names.length} people are those that they were given when their commitments were made:`,
+    ...names.map(({ commitment, name }) => `  operator:${commitment} is ${name}`),
   ].join('\n');
 }

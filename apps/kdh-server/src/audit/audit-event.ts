@@ -4,7 +4,7 @@ import type { Sql } from '../database/database.ts';
 export interface AuditEvent {
   /** `feature.verb`, e.g. `attempt.sent`, `terminal.enrolled`. */
   type: string;
-  /** `operator:<name>`, `terminal:<serial>` or `node:<id>`. */
+  /** `operator:<commitment>` (see person-names.ts), `terminal:<serial>` or `node:<id>`. */
   actor: string;
   terminalId?: string | undefined;
   attemptId?: string | undefined;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Sql } from '../database/database.ts';
+import { asRecorded, withNames } from '../operators/person-names.ts';
 import { boundedRead } from './bounded-read.ts';
 import type { EventFilters, EventPage, EventRecord } from './events.schemas.ts';
 import { planEvents } from './events-search.ts';
@@ -13,10 +14,11 @@ export class EventsService {
   search(filters: EventFilters, page: PageRequest): Promise<EventPage> {
     return boundedRead(this.database, async (sql) => {
       const terminalId = filters.terminal && (await terminalIdOf(sql, filters.terminal));
-      const plan = planEvents(filters, terminalId, page);
+      const actor = filters.actor && (await asRecorded(sql, filters.actor));
+      const plan = planEvents({ ...filters, actor }, terminalId, page);
       const met = await idsOf(sql, plan.page);
       const ids = met.slice(0, page.limit);
-      const events = await readEvents(sql, ids);
+      const events = await withNames(sql, await readEvents(sql, ids));
       if (met.length > page.limit) return { events, next: String(ids.at(-1)) };
       const [horizon] = plan.horizon ? await idsOf(sql, plan.horizon) : [];
       return { events, next: horizon === undefined ? null : String(horizon) };

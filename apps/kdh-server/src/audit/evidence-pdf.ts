@@ -9,6 +9,8 @@ export interface Evidence {
   history: AttemptHistory;
   /** The last entry of `history`. */
   last: ProvenEntry;
+  /** Of each entry in `history`, people by their names. */
+  actors: string[];
   verifierKeyText: string;
 }
 
@@ -17,8 +19,8 @@ const QR_SIDE = 176;
 
 /** The evidence report of one transfer, A4. The same records and checkpoint give the same bytes. */
 export async function evidencePdf(evidence: Evidence): Promise<Buffer> {
-  const { transfer, history } = evidence;
-  const events = history.entries.map(eventIn);
+  const { transfer, history, actors } = evidence;
+  const events = history.entries.map((entry, n) => eventIn(entry, actors[n]!));
   const [origin] = history.checkpoint.toString().split('\n', 1);
   const page = new PrintedPage({
     title: 'Evidence of a key transfer',
@@ -110,8 +112,8 @@ interface LoggedEvent {
   leaf: string;
 }
 
-function eventIn({ index, entry }: ProvenEntry): LoggedEvent {
-  const { time, type, actor } = JSON.parse(entry.toString()) as Omit<LoggedEvent, 'index' | 'leaf'>;
+function eventIn({ index, entry }: ProvenEntry, actor: string): LoggedEvent {
+  const { time, type } = JSON.parse(entry.toString()) as Pick<LoggedEvent, 'time' | 'type'>;
   return { index, time, type, actor, leaf: Buffer.from(leafHash(entry)).toString('hex').toUpperCase() };
 }
 
@@ -126,6 +128,9 @@ function writeLife(page: PrintedPage, events: LoggedEvent[]): void {
       ['Leaf hash', 7],
     ],
     events.map(({ index, time, type, actor, leaf }) => [`${index}`, time, type, actor, leaf]),
+  );
+  page.paragraph(
+    'In the entries themselves a commitment stands for the name of a person (docs/audit-log.md, Names).',
   );
 }
 

@@ -19,7 +19,7 @@ import {
 import decodeQR from 'qr/decode.js';
 import { evidenceBundle } from './evidence.ts';
 import { evidencePdf } from './evidence-pdf.ts';
-import { type AttemptHistory, receiptOf, standaloneReceiptOf } from './receipts.ts';
+import { type AttemptHistory, actorsIn, receiptOf, standaloneReceiptOf } from './receipts.ts';
 import { qrModules, qrSvg } from './receipts-qr.ts';
 import { tarOf } from './tar.ts';
 import type { Transfer } from './transfers.schemas.ts';
@@ -198,6 +198,7 @@ describe('what proves a transfer', () => {
       transfer,
       history,
       last: history.entries.at(-1)!,
+      actors: actorsIn(history),
       verifierKeyText: formatVerifierKey(key),
     };
     const pdf = await evidencePdf(evidence);

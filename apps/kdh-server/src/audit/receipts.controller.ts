@@ -5,12 +5,19 @@ import { Database } from '../database/database.ts';
 import { uuidParam } from '../http/parameters.ts';
 import { Problem } from '../http/problem.ts';
 import { ForAuditors } from '../operators/operator.guard.ts';
+import { withNames } from '../operators/person-names.ts';
 import { ARCHIVE, type Archive } from './archive/archive.ts';
 import { boundedRead } from './bounded-read.ts';
 import { evidenceBundle } from './evidence.ts';
 import { evidencePdf } from './evidence-pdf.ts';
 import { LogIdentity } from './log/log-identity.ts';
-import { type AttemptHistory, type ProvenEntry, readHistory, standaloneReceiptOf } from './receipts.ts';
+import {
+  type AttemptHistory,
+  actorsIn,
+  type ProvenEntry,
+  readHistory,
+  standaloneReceiptOf,
+} from './receipts.ts';
 import { qrSvg } from './receipts-qr.ts';
 import { type Transfer, transferSchema } from './transfers.schemas.ts';
 import { readTransfers } from './transfers.service.ts';
@@ -80,6 +87,7 @@ export class ReceiptsController {
       transfer,
       history,
       last,
+      actors: await withNames(this.database, actorsIn(history)),
       verifierKeyText: this.identity.verifierKeyText,
     });
     send(response, 'application/pdf', `${id}.pdf`, pdf);

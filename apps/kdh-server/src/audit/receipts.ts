@@ -66,6 +66,11 @@ export async function readHistory(
   };
 }
 
+/** Who did it, of each entry; people as they stand in the log. */
+export function actorsIn({ entries }: AttemptHistory): string[] {
+  return entries.map(({ entry }) => (JSON.parse(entry.toString()) as { actor: string }).actor);
+}
+
 /** The `.tlog-proof` of an entry, to be kept beside it. */
 export function receiptOf({ checkpoint }: AttemptHistory, { index, proof }: ProvenEntry): Buffer {
   return Buffer.from(formatReceipt({ index, proof, checkpoint }));

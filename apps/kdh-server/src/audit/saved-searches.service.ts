@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Database } from '../database/database.ts';
+import { Database, type Sql } from '../database/database.ts';
 import { Problem, violates } from '../http/problem.ts';
+import { asRecorded, withNames } from '../operators/person-names.ts';
 import type { SavedSearch, SaveSearch } from './saved-searches.schemas.ts';
 
 const COLUMNS = 'id, name, subject, filters, created_at as "createdAt"';
@@ -14,11 +15,12 @@ const MOST_SEARCHES = 200;
 export class SavedSearchesService {
   constructor(private readonly database: Database) {}
 
-  list(operatorId: string): Promise<SavedSearch[]> {
-    return this.database.query<SavedSearch>(
+  async list(operatorId: string): Promise<SavedSearch[]> {
+    const saved = await this.database.query<SavedSearch>(
       `select ${COLUMNS} from saved_search where operator_id = $1 order by name`,
       [operatorId],
     );
+    return withNames(this.database, saved);
   }
 
   async save(operatorId: string, { name, subject, filters }: SaveSearch): Promise<SavedSearch> {
@@ -27,12 +29,12 @@ export class SavedSearchesService {
         `insert into saved_search (id, operator_id, name, subject, filters)
          select $1, $2, $3, $4, $5 where (select count(*) from saved_search where operator_id = $2) < $6
          returning ${COLUMNS}`,
-        [uuidv7(), operatorId, name, subject, JSON.stringify(filters), MOST_SEARCHES],
+        [uuidv7(), operatorId, name, subject, await recorded(this.database, filters), MOST_SEARCHES],
       ),
     );
     if (!saved)
       throw new Problem(409, 'SAVED_SEARCHES_FULL', `you keep ${MOST_SEARCHES} already; delete one`);
-    return saved;
+    return withNames(this.database, saved);
   }
 
   async change(operatorId: string, id: string, { name, subject, filters }: SaveSearch): Promise<SavedSearch> {
@@ -40,10 +42,10 @@ export class SavedSearchesService {
       this.database.query<SavedSearch>(
         `update saved_search set name = $3, subject = $4, filters = $5 where operator_id = $1 and id = $2
          returning ${COLUMNS}`,
-        [operatorId, id, name, subject, JSON.stringify(filters)],
+        [operatorId, id, name, subject, await recorded(this.database, filters)],
       ),
     );
-    return changed ?? unknown();
+    return withNames(this.database, changed ?? unknown());
   }
 
   async delete(operatorId: string, id: string): Promise<void> {
@@ -53,6 +55,16 @@ export class SavedSearchesService {
     );
     if (gone.length === 0) unknown();
   }
+}
+
+/** Filters as JSON, the person in them as in the history: the name is kept in one table alone. */
+async function recorded(sql: Pick<Sql, 'query'>, filters: SaveSearch['filters']): Promise<string> {
+  const { person, actor }: { person?: string | undefined; actor?: string | undefined } = filters;
+  return JSON.stringify({
+    ...filters,
+    ...(person && { person: await asRecorded(sql, person) }),
+    ...(actor && { actor: await asRecorded(sql, actor) }),
+  });
 }
 
 async function ifNameIsFree(writing: Promise<SavedSearch[]>): Promise<SavedSearch | undefined> {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Sql } from '../database/database.ts';
+import { asRecorded, withNames } from '../operators/person-names.ts';
 import { boundedRead } from './bounded-read.ts';
 import { type PageRequest, Parameters } from './search.ts';
 import type { Transfer, TransferFilters, TransferPage } from './transfers.schemas.ts';
@@ -19,7 +20,8 @@ export class TransfersService {
   search(filters: TransferFilters, page: PageRequest): Promise<TransferPage> {
     return boundedRead(this.database, async (sql) => {
       const terminals = await namedTerminals(sql, filters);
-      const plan = planTransfers(filters, terminals, page);
+      const person = filters.person && (await asRecorded(sql, filters.person));
+      const plan = planTransfers({ ...filters, person }, terminals, page);
       const met = await idsOf(sql, plan.page);
       const ids = met.slice(0, page.limit);
       const transfers = await readTransfers(sql, ids);
@@ -53,11 +55,14 @@ async function namedTerminals(sql: Pick<Sql, 'query'>, filters: TransferFilters)
   return ids.length > MOST_TERMINALS ? 'many' : ids;
 }
 
-/** The records of these attempts, newest first. */
+/** The records of these attempts, newest first, people by their names. */
 export async function readTransfers(sql: Pick<Sql, 'query'>, ids: string[]): Promise<Transfer[]> {
   if (ids.length === 0) return [];
   const rows = await sql.query<Omit<Transfer, 'requestedAt'>>(RECORDS, [ids]);
-  return rows.map((row) => ({ ...row, requestedAt: timeOfId(row.attemptId) }));
+  return withNames(
+    sql,
+    rows.map((row) => ({ ...row, requestedAt: timeOfId(row.attemptId) })),
+  );
 }
 
 const RECORDS = `

@@ -22,6 +22,7 @@ export const privileges: Record<string, readonly Privilege[]> = {
   log_witness: ['select', 'insert', 'update'],
 
   operator: ['select', 'insert', 'update'],
+  person_name: ['select', 'insert', 'delete'], // erased, but never changed
   authority: ['select', 'insert'],
   revocation_list: ['select', 'insert', 'update'],
   bdk: ['select', 'insert', 'update'],

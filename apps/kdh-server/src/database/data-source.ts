@@ -12,6 +12,7 @@ import { KsnWithItsBdk1764630000000 } from './migrations/1764630000000-ksn-with-
 import { HotRows1764800000000 } from './migrations/1764800000000-hot-rows.ts';
 import { UnsealedGroups1764810000000 } from './migrations/1764810000000-unsealed-groups.ts';
 import { VacuumPace1764820000000 } from './migrations/1764820000000-vacuum-pace.ts';
+import { PersonNames1764900000000 } from './migrations/1764900000000-person-names.ts';
 import { LogArchive1765000000000 } from './migrations/1765000000000-log-archive.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
@@ -29,6 +30,7 @@ export const migrations = [
   HotRows1764800000000,
   UnsealedGroups1764810000000,
   VacuumPace1764820000000,
+  PersonNames1764900000000,
   LogArchive1765000000000,
 ];
 

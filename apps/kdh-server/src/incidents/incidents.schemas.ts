@@ -30,10 +30,10 @@ export const incidentSchema = z
     attemptId: z.uuid().nullable(),
     detail: z.record(z.string(), z.unknown()),
     openedAt: z.iso.datetime(),
-    owner: z.string().nullable().describe('The operator who has taken it; null: nobody has'),
+    owner: z.string().nullable().describe('`operator:<name>`, who has taken it; null: nobody has'),
     closedAt: z.iso.datetime().nullable(),
     decision: decision.nullable(),
-    decidedBy: z.string().nullable(),
+    decidedBy: z.string().nullable().describe('`operator:<name>`'),
     reason: z.string().nullable(),
     loadId: z.uuid().nullable().describe('The load that LOAD_AGAIN asked for'),
   })

@@ -6,6 +6,7 @@ import { Problem } from '../http/problem.ts';
 import { loadRefusal, requestFurtherLoads } from '../loads/further-loads.ts';
 import { OutboxRelay } from '../loads/outbox-relay.ts';
 import type { Operator } from '../operators/operators.ts';
+import { withNames } from '../operators/person-names.ts';
 import { changeTerminalState } from '../terminals/terminal-state.ts';
 import type { DecideIncident, Incident, ListIncidents } from './incidents.schemas.ts';
 
@@ -28,7 +29,7 @@ export class IncidentsService {
     private readonly relay: OutboxRelay,
   ) {}
 
-  list({ state, terminal, after, limit }: ListIncidents): Promise<Incident[]> {
+  async list({ state, terminal, after, limit }: ListIncidents): Promise<Incident[]> {
     const parameters: unknown[] = [limit];
     const where = [
       state && `i.closed_at is ${state === 'OPEN' ? '' : 'not'} null`,
@@ -36,10 +37,11 @@ export class IncidentsService {
       after && `i.id > $${parameters.push(after)}`,
     ].filter(Boolean);
     const condition = where.length > 0 ? `where ${where.join(' and ')}` : '';
-    return this.database.query<Incident>(
+    const incidents = await this.database.query<Incident>(
       `select ${COLUMNS} from incident i left join terminal t on t.id = i.terminal_id ${condition} order by i.id limit $1`,
       parameters,
     );
+    return withNames(this.database, incidents);
   }
 
   get(id: string): Promise<Incident> {
@@ -50,7 +52,7 @@ export class IncidentsService {
   take(id: string, by: Operator): Promise<Incident> {
     return this.database.transaction(async (sql) => {
       const incident = await lockOpen(sql, id);
-      await sql.query('update incident set owner = $2 where id = $1', [id, by.name]);
+      await sql.query('update incident set owner = $2 where id = $1', [id, by.actor]);
       await appendAuditEvents(sql, [eventOf('incident.taken', id, incident, by, {})]);
       return read(sql, id);
     });
@@ -61,20 +63,24 @@ export class IncidentsService {
     const decided = await this.database
       .transaction(async (sql) => {
         const incident = await lockOpen(sql, id);
-        const actor = `operator:${by.name}`;
         let loadId: string | undefined;
         if (decision === 'REVOKE_TERMINAL') {
-          await changeTerminalState(sql, { id: terminalOf(incident), to: 'REVOKED', reason, actor });
+          await changeTerminalState(sql, {
+            id: terminalOf(incident),
+            to: 'REVOKED',
+            reason,
+            actor: by.actor,
+          });
         }
         if (decision === 'LOAD_AGAIN') {
           const terminalIds = [terminalOf(incident)];
           const expirySeconds = this.config.KDH_LOAD_EXPIRY_SECONDS;
-          [loadId] = await requestFurtherLoads(sql, { terminalIds, reason, actor, expirySeconds });
+          [loadId] = await requestFurtherLoads(sql, { terminalIds, reason, actor: by.actor, expirySeconds });
         }
         await sql.query(
           `update incident set decision = $2, reason = $3, decided_by = $4, load_id = $5, closed_at = now(),
              owner = coalesce(owner, $4) where id = $1`,
-          [id, decision, reason, by.name, loadId ?? null],
+          [id, decision, reason, by.actor, loadId ?? null],
         );
         const body = { decision, reason, ...(loadId && { load: loadId }) };
         await appendAuditEvents(sql, [eventOf('incident.decided', id, incident, by, body)]);
@@ -94,7 +100,7 @@ async function read(sql: Pick<Sql, 'query'>, id: string): Promise<Incident> {
     [id],
   );
   if (!incident) throw new Problem(404, 'INCIDENT_UNKNOWN', 'no incident has this id');
-  return incident;
+  return withNames(sql, incident);
 }
 
 /** Two people who decide at once: the second finds it closed. */
@@ -123,7 +129,7 @@ function eventOf(
 ) {
   return {
     type,
-    actor: `operator:${by.name}`,
+    actor: by.actor,
     terminalId: terminalId ?? undefined,
     attemptId: attemptId ?? undefined,
     body: { incident: id, kind, ...body },

@@ -52,7 +52,7 @@ export class BdksService {
         const { name, scheme } = request;
         const body = { id, name, scheme, bdkId, kcv: key.kcv, maxDevices: Number(maxDevices), segment };
         const type = request.lmkKeyBlock ? 'bdk.registered' : 'bdk.generated';
-        await appendAuditEvents(sql, [{ type, actor: `operator:${by.name}`, body }]);
+        await appendAuditEvents(sql, [{ type, actor: by.actor, body }]);
         return bdk as Bdk;
       });
     } catch (error) {
@@ -82,7 +82,7 @@ export class BdksService {
       if (!bdk) throw new Problem(404, 'BDK_UNKNOWN', 'no BDK has this id');
       if (state === 'FROZEN') sql.commitsAs('freeze.commit');
       const type = state === 'FROZEN' ? 'bdk.frozen' : 'bdk.released';
-      await appendAuditEvents(sql, [{ type, actor: `operator:${by.name}`, body: { id, reason } }]);
+      await appendAuditEvents(sql, [{ type, actor: by.actor, body: { id, reason } }]);
       return bdk;
     });
   }
@@ -109,7 +109,7 @@ export class BdksService {
         [id, maxDevices],
       );
       const body = { id, from: Number(bdk.maxDevices), to: maxDevices, reason };
-      await appendAuditEvents(sql, [{ type: 'bdk.max-devices-changed', actor: `operator:${by.name}`, body }]);
+      await appendAuditEvents(sql, [{ type: 'bdk.max-devices-changed', actor: by.actor, body }]);
       return changed as Bdk;
     });
   }

@@ -13,7 +13,7 @@ export interface AttemptRequest {
   kind: 'KBPK' | 'KEYS';
   profileId: string;
   profileVersion: number;
-  /** `terminal:<serial>` when it pulled, `operator:<name>` when a person asked. */
+  /** `terminal:<serial>` when it pulled, `operator:<commitment>` when a person asked. */
   requestedBy: string;
   reason?: string;
   /** R_KRD, for `KBPK`. */

@@ -24,7 +24,7 @@ export class LoadsService {
         return requestFurtherLoads(sql, {
           terminalIds,
           reason,
-          actor: `operator:${by.name}`,
+          actor: by.actor,
           expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS,
         });
       });

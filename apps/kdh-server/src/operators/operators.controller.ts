@@ -43,4 +43,15 @@ export class OperatorsController {
   ): Promise<OperatorRecord> {
     return this.operators.revoke(id, reason, by);
   }
+
+  /** Of a revoked operator. What the operator did stays in the history, and stays provable. */
+  @Post(':id/erase-name')
+  @ApiCreatedResponse({ standardSchema: operatorSchema })
+  eraseName(
+    @Param('id', { schema: uuidParam }) id: string,
+    @Body({ schema: reasonSchema }) { reason }: Reason,
+    @CurrentOperator() by: Operator,
+  ): Promise<OperatorRecord> {
+    return this.operators.eraseName(id, reason, by);
+  }
 }

@@ -10,8 +10,8 @@ export const createOperatorSchema = z
   .strictObject({
     name: z
       .string()
-      .regex(/^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._@-]{0,63}$/u, '1 to 64 letters, digits, spaces and . _ @ -')
-      .describe('As it will stand in the history, after `operator:`; never given again'),
+      .regex(/^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._@-]{0,62}$/u, '1 to 63 letters, digits, spaces and . _ @ -') // a commitment has 64
+      .describe('As the history is shown, after `operator:`; nobody else may have it until it is erased'),
     role,
   })
   .meta({ id: 'CreateOperator' });
@@ -19,7 +19,7 @@ export type CreateOperator = z.infer<typeof createOperatorSchema>;
 
 const operatorShape = {
   id: z.uuid(),
-  name: z.string(),
+  name: z.string().nullable().describe('null: erased'),
   role,
   createdAt: z.iso.datetime(),
   revokedAt: z.iso.datetime().nullable(),

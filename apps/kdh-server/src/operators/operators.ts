@@ -6,17 +6,20 @@ import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { RecordingLimit } from '../audit/recording-limit.ts';
 import { CONFIG, type Config } from '../config/config.ts';
-import { Database } from '../database/database.ts';
+import { Database, type Sql } from '../database/database.ts';
 import { Problem, violates } from '../http/problem.ts';
 import type { CreateOperator, OperatorRecord, OperatorRole, OperatorWithToken } from './operators.schemas.ts';
+import { actorOf, eraseName, keepName } from './person-names.ts';
 
 export interface Operator {
   id: string;
-  name: string;
   role: OperatorRole;
+  /** How the operator stands in the history, and wherever it is recorded who did something: see person-names.ts. */
+  actor: string;
 }
 
-const COLUMNS = 'id, name, role, created_at as "createdAt", revoked_at as "revokedAt"';
+const RECORDS = `select o.id, p.name, o.role, o.created_at as "createdAt", o.revoked_at as "revokedAt"
+  from operator o left join person_name p on p.commitment = o.commitment`;
 
 /** Any constant of ours; held while the first operator is made. */
 const FIRST_OPERATOR_LOCK = 4_711_012;
@@ -43,18 +46,9 @@ export class Operators implements OnModuleInit {
       ];
       if (exists) return;
       const token = randomBytes(32).toString('base64url');
-      const operator = { id: uuidv7(), name: 'operator' }; // the role that the column has by default
-      await sql.query('insert into operator (id, name, token_sha256) values ($1, $2, $3)', [
-        operator.id,
-        operator.name,
-        sha256(token),
-      ]);
+      const { operator } = await insertOperator(sql, { name: 'operator', role: 'operator' }, token);
       await appendAuditEvents(sql, [
-        {
-          type: 'operator.made',
-          actor: `node:${this.config.KDH_NODE_ID}`,
-          body: { operator: operator.name },
-        },
+        { type: 'operator.made', actor: `node:${this.config.KDH_NODE_ID}`, body: { operator } },
       ]);
       this.keep(token);
     });
@@ -62,11 +56,11 @@ export class Operators implements OnModuleInit {
 
   /** The operator of a token; `undefined` for one that is unknown or revoked. */
   async findByToken(token: string): Promise<Operator | undefined> {
-    const [operator] = await this.database.query<Operator>(
-      'select id, name, role from operator where token_sha256 = $1 and revoked_at is null',
+    const [found] = await this.database.query<OperatorRow>(
+      'select id, role, commitment from operator where token_sha256 = $1 and revoked_at is null',
       [sha256(token)],
     );
-    return operator;
+    return found && { id: found.id, role: found.role, actor: actorOf(found.commitment) };
   }
 
   /**
@@ -80,7 +74,7 @@ export class Operators implements OnModuleInit {
   ): Promise<void> {
     if (!this.refusals.take()) return;
     const { method, path, ip } = request;
-    const actor = operator ? `operator:${operator.name}` : `node:${this.config.KDH_NODE_ID}`;
+    const actor = operator?.actor ?? `node:${this.config.KDH_NODE_ID}`;
     const body = { code, method, path: path.slice(0, 200), ...(ip && { address: ip }) };
     try {
       await appendAuditEvents(this.database, [{ type: 'operator.refused', actor, body }]);
@@ -94,45 +88,52 @@ export class Operators implements OnModuleInit {
     const token = randomBytes(32).toString('base64url');
     try {
       return await this.database.transaction(async (sql) => {
-        const [made] = await sql.query<OperatorRecord>(
-          `insert into operator (id, name, role, token_sha256) values ($1, $2, $3, $4) returning ${COLUMNS}`,
-          [uuidv7(), name, role, sha256(token)],
-        );
-        const body = { operator: name, role };
-        await appendAuditEvents(sql, [{ type: 'operator.made', actor: `operator:${by.name}`, body }]);
-        return { ...(made as OperatorRecord), token };
+        const { id, operator } = await insertOperator(sql, { name, role }, token);
+        const body = { operator, role };
+        await appendAuditEvents(sql, [{ type: 'operator.made', actor: by.actor, body }]);
+        return { ...(await read(sql, id)), token };
       });
     } catch (error) {
-      if (!violates(error, 'operator_name')) throw error;
-      throw new Problem(
-        409,
-        'OPERATOR_NAME_TAKEN',
-        'the history tells people apart by this name; choose another',
-      );
+      if (!violates(error, 'person_name_once')) throw error;
+      throw new Problem(409, 'OPERATOR_NAME_TAKEN', 'people are told apart by this name; choose another');
     }
   }
 
   list(): Promise<OperatorRecord[]> {
-    return this.database.query<OperatorRecord>(`select ${COLUMNS} from operator order by id`);
+    return this.database.query<OperatorRecord>(`${RECORDS} order by o.id`);
   }
 
   /** From now on the token opens nothing. Whoever could not be replaced stays: somebody must be able to make the next one. */
   async revoke(id: string, reason: string, by: Operator): Promise<OperatorRecord> {
     return this.database.transaction(async (sql) => {
-      const active = await sql.query<Operator>(
-        'select id, name, role from operator where revoked_at is null order by id for update',
+      const active = await sql.query<OperatorRow>(
+        'select id, role, commitment from operator where revoked_at is null order by id for update',
       );
       const found = active.find((operator) => operator.id === id);
       if (!found) throw new Problem(404, 'OPERATOR_UNKNOWN', 'nobody with a valid token has this id');
       const others = active.filter((operator) => operator.role === 'operator' && operator.id !== id);
       if (others.length === 0) throw new Problem(409, 'OPERATOR_LAST', 'make another operator first');
-      const [revoked] = await sql.query<OperatorRecord>(
-        `update operator set revoked_at = now() where id = $1 returning ${COLUMNS}`,
+      await sql.query('update operator set revoked_at = now() where id = $1', [id]);
+      const body = { operator: actorOf(found.commitment), role: found.role, reason };
+      await appendAuditEvents(sql, [{ type: 'operator.revoked', actor: by.actor, body }]);
+      return read(sql, id);
+    });
+  }
+
+  /** The history keeps all that the operator did, and by a commitment that all of it was one person, but not who. */
+  async eraseName(id: string, reason: string, by: Operator): Promise<OperatorRecord> {
+    return this.database.transaction(async (sql) => {
+      const [found] = await sql.query<OperatorRow & { isRevoked: boolean }>(
+        'select id, role, commitment, revoked_at is not null as "isRevoked" from operator where id = $1 for update',
         [id],
       );
-      const body = { operator: found.name, role: found.role, reason };
-      await appendAuditEvents(sql, [{ type: 'operator.revoked', actor: `operator:${by.name}`, body }]);
-      return revoked as OperatorRecord;
+      if (!found) throw new Problem(404, 'OPERATOR_UNKNOWN', 'nobody has this id');
+      if (!found.isRevoked) throw new Problem(409, 'OPERATOR_ACTIVE', 'revoke the operator first');
+      if (!(await eraseName(sql, found.commitment)))
+        throw new Problem(409, 'OPERATOR_NAME_ERASED', 'the name was erased before');
+      const body = { operator: actorOf(found.commitment), reason };
+      await appendAuditEvents(sql, [{ type: 'operator.name-erased', actor: by.actor, body }]);
+      return read(sql, id);
     });
   }
 
@@ -147,6 +148,33 @@ export class Operators implements OnModuleInit {
     writeFileSync(file, `${token}\n`, { mode: 0o600 });
     this.logger.log({ event: 'operator.made', msg: `the first operator's token is in ${file}` });
   }
+}
+
+interface OperatorRow {
+  id: string;
+  role: OperatorRole;
+  commitment: string;
+}
+
+async function insertOperator(
+  sql: Sql,
+  { name, role }: CreateOperator,
+  token: string,
+): Promise<{ id: string; operator: string }> {
+  const commitment = await keepName(sql, name);
+  const id = uuidv7();
+  await sql.query('insert into operator (id, commitment, role, token_sha256) values ($1, $2, $3, $4)', [
+    id,
+    commitment,
+    role,
+    sha256(token),
+  ]);
+  return { id, operator: actorOf(commitment) };
+}
+
+async function read(sql: Sql, id: string): Promise<OperatorRecord> {
+  const [record] = await sql.query<OperatorRecord>(`${RECORDS} where o.id = $1`, [id]);
+  return record as OperatorRecord;
 }
 
 function sha256(token: string): Buffer {

@@ -38,9 +38,7 @@ export class ProfilesService {
           `insert into profile (id, name, slots) values ($1, $2, $3) returning ${COLUMNS}`,
           [uuidv7(), request.name, JSON.stringify(request.slots)],
         );
-        await appendAuditEvents(sql, [
-          { type: 'profile.created', actor: `operator:${by.name}`, body: { ...profile } },
-        ]);
+        await appendAuditEvents(sql, [{ type: 'profile.created', actor: by.actor, body: { ...profile } }]);
         return profile as Profile;
       });
     } catch (error) {

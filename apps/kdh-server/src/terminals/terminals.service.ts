@@ -79,7 +79,7 @@ export class TerminalsService {
         await appendAuditEvents(sql, [
           {
             type: 'terminal.enrolled',
-            actor: `operator:${by.name}`,
+            actor: by.actor,
             terminalId: id,
             body: {
               serial: request.serial,
@@ -127,7 +127,7 @@ export class TerminalsService {
 
   private changeState(id: string, to: TerminalState, reason: string, by: Operator): Promise<Terminal> {
     return this.database.transaction(async (sql) => {
-      await changeTerminalState(sql, { id, to, reason, actor: `operator:${by.name}` });
+      await changeTerminalState(sql, { id, to, reason, actor: by.actor });
       const [changed] = await sql.query<Terminal>(`select ${COLUMNS} from terminal t where t.id = $1`, [id]);
       return changed as Terminal;
     });

@@ -1,10 +1,17 @@
 import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { formatEntryBundle, parseTilePath, type Tile, TransparencyLogError } from '@openkdh/transparency-log';
+import {
+  formatCommittedNames,
+  formatEntryBundle,
+  parseTilePath,
+  type Tile,
+  TransparencyLogError,
+} from '@openkdh/transparency-log';
 import type { Response } from 'express';
 import { Database } from '../../database/database.ts';
 import { Problem } from '../../http/problem.ts';
 import { ForAuditors } from '../../operators/operator.guard.ts';
+import { readCommittedNames } from '../../operators/person-names.ts';
 import { ARCHIVE, type Archive } from '../archive/archive.ts';
 import { readLeaves } from '../archive/archived-entries.ts';
 import { newestCheckpoint } from '../witnesses/cosignatures.ts';
@@ -43,6 +50,15 @@ export class LogController {
     if (!newest) throw new Problem(404, 'LOG_EMPTY', 'no checkpoint is signed yet; try again in a second');
     response.type('text/plain; charset=utf-8');
     return Buffer.from(newest.note).toString();
+  }
+
+  /** The names of people that are not erased, each with the salt that shows a commitment in the entries to be to it. */
+  @Get('names')
+  @ApiOkResponse({ description: 'JSON lines, as in the file `names` of a bundle' })
+  @ApiProduces('application/x-ndjson')
+  async names(@Res({ passthrough: true }) response: Response): Promise<string> {
+    response.type('application/x-ndjson');
+    return formatCommittedNames(await readCommittedNames(this.database));
   }
 
   /** `tile/<level>/<index>[.p/<width>]` and `tile/entries/<index>[.p/<width>]`. */

@@ -1,4 +1,5 @@
 import type { Sql } from '../../database/database.ts';
+import { withNames } from '../../operators/person-names.ts';
 import { firstIdAt, timeOfId } from '../transfers-search.ts';
 import { type Report, ROWS_LIMIT, requireFewRows, type Span } from './report.ts';
 
@@ -7,7 +8,7 @@ export async function approvals(
   sql: Pick<Sql, 'query'>,
   { from, to }: Span,
 ): Promise<Omit<Report, 'span' | 'madeAt'>> {
-  const rows = requireFewRows(
+  const found = requireFewRows(
     await sql.query<{
       id: string;
       serial: string;
@@ -27,6 +28,7 @@ export async function approvals(
       [firstIdAt(from), firstIdAt(to), ROWS_LIMIT],
     ),
   );
+  const rows = await withNames(sql, found);
   const alone = rows.filter(({ people, requestedBy }) => people.includes(requestedBy));
   return {
     title: 'Requests and approvals',
