@@ -61,7 +61,8 @@ test('there are PostgreSQL, Redis, the soft HSM and two nodes, and one image of 
 test('every program that a container of ours runs is built from a source that is there', () => {
   for (const [, { command }] of ours) {
     expect(command![0]).toBe('node');
-    const source = command![1]!.replace('/dist/', '/src/').replace(/\.js$/, '.ts');
+    const program = command!.slice(1).find((argument) => !argument.startsWith('--'))!;
+    const source = program.replace('/dist/', '/src/').replace(/\.js$/, '.ts');
     expect([source, existsSync(join(repository, source))]).toEqual([source, true]);
   }
 });

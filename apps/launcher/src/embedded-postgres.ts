@@ -126,6 +126,7 @@ export async function stopPostgres(dataFolder: string): Promise<boolean> {
 /** Makes `database` in the running server, unless it is there. */
 export async function ensureDatabase(postgres: EmbeddedPostgres, database: string): Promise<void> {
   const client = new pg.Client({ connectionString: postgres.urlOf('postgres') });
+  client.on('error', () => {}); // the server was stopped meanwhile: what is asked of it then fails, and says so
   await client.connect();
   try {
     const found = await client.query('select 1 from pg_database where datname = $1', [database]);
