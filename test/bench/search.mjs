@@ -172,7 +172,7 @@ async function measure(url) {
   }
   const events = {
     'events: no filter': [() => ({}), PAGE],
-    'events: terminal': [() => ({ terminal: terminalSerial(pick(shape.terminals)) })],
+    'events: terminal': [() => ({ terminal: terminalSerial(pick(shape.terminals)) }), 0],
     'events: type': [
       () => ({ type: one(['attempt.quarantined', 'attempt.failed', 'terminal.enrolled']) }),
       PAGE,
