@@ -8,6 +8,7 @@ import type { Log } from './log.ts';
 import type { Random } from './random/random-source.ts';
 import { Authorities } from './tr34/authorities.ts';
 import { UsedNonces } from './tr34/nonces.ts';
+import { overwriteYoungGeneration } from './young-generation.ts';
 
 /**
  * UNINITIALISED: there is no LMK yet. LOCKED: it is sealed. OPERATIONAL: it is loaded and the audit log is open.
@@ -127,6 +128,7 @@ export class Machine {
     this.lmks.clear();
     this.#dualControl?.wipe();
     this.#dualControl = undefined;
+    if (this.#auditTrail !== undefined) overwriteYoungGeneration(); // keys were in use
     this.#auditTrail = undefined;
   }
 
