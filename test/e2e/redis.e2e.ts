@@ -21,7 +21,7 @@ describeWithRedis('the queue in Redis', () => {
     // The worker is a process of its own, so that jobs can be made to wait.
     stack = await Stack.start({
       redis: true,
-      nodes: [{ KDH_ROLES: 'api,gateway' }, { KDH_ROLES: 'worker' }],
+      nodes: [{ KDH_ROLES: 'api,gateway,sealer' }, { KDH_ROLES: 'worker' }],
     });
     redis = new Redis(stack.redisUrl!);
     redis.on('error', () => {}); // it is killed below

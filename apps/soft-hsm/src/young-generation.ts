@@ -4,7 +4,7 @@ import { getHeapSpaceStatistics } from 'node:v8';
 const elements = 512;
 
 /** Outside of the function, so that no compiler finds the arrays unused. */
-let scratch: readonly number[] = [];
+const scratch: { array: readonly number[] } = { array: [] };
 
 /**
  * Overwrites what V8 left behind. Arrays of up to 64 bytes, so all symmetric keys, lie in V8's heap; a garbage collection
@@ -15,6 +15,6 @@ let scratch: readonly number[] = [];
 export function overwriteYoungGeneration(): void {
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
   const rounds = Math.ceil((4 * (young?.space_size ?? 0)) / (8 * elements));
-  for (let n = 0; n < rounds; n += 1) scratch = new Array<number>(elements).fill(0);
-  scratch = [];
+  for (let n = 0; n < rounds; n += 1) scratch.array = new Array<number>(elements).fill(0);
+  scratch.array = [];
 }
