@@ -14,8 +14,9 @@ import { Stack } from '../support/stack.ts';
 import { WitnessProcess } from '../support/witness.ts';
 
 const TERMINALS = 3;
-/** The tables of the history. */
+/** The tables of the history, and the one of names. */
 const tables = [
+  'person_name',
   'audit_event',
   'audit_unsealed',
   'log_leaf',
@@ -141,6 +142,14 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     const bundle = await exportBundle({ until: '2001-01-01T00:00:00Z' });
     expect(await verify(bundle, false)).toMatchObject({ exitCode: 0 });
   });
+
+  test('a name is put in the place of another', () =>
+    attack(`update person_name set name = 'Mallory'`, async () => {
+      expect(await verify(await exportBundle({ names: true }))).toEqual({
+        exitCode: 18,
+        words: expect.stringContaining('the commitment is to another name'),
+      });
+    }));
 
   test.each([
     [
