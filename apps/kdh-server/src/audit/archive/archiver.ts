@@ -5,12 +5,10 @@ import {
   Logger,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { formatEntryBundle, tilePath, tilesOfGrowth, tileWidth } from '@openkdh/transparency-log';
 import { CONFIG, type Config } from '../../config/config.ts';
-import { Database, type Sql } from '../../database/database.ts';
-import { tileReader } from '../log/tile-reader.ts';
-import { ARCHIVE, type Archive, entriesPath, isBundleOf } from './archive.ts';
-import { ArchiveError } from './archive-error.ts';
+import { Database } from '../../database/database.ts';
+import { ARCHIVE, type Archive } from './archive.ts';
+import { archiveBundles } from './archive-bundles.ts';
 
 /** A full tile is in the archive about this long after a checkpoint covers it. */
 const INTERVAL_MILLISECONDS = 5_000;
@@ -86,52 +84,5 @@ export class Archiver implements OnApplicationBootstrap, BeforeApplicationShutdo
       sql.afterCommit(() => this.logger.log({ event: 'archive.grown', size }));
       return true;
     });
-  }
-}
-
-/** The bundles from `from` to before `until`, and all tiles that they fill. @throws ArchiveError */
-async function archiveBundles(sql: Sql, archive: Archive, from: bigint, until: bigint): Promise<void> {
-  const tiles = [...tilesOfGrowth(from * 256n, until * 256n)].filter(({ width }) => width === tileWidth);
-  const readTile = await tileReader(sql, tiles);
-  for (const tile of tiles) {
-    const hashes = readTile(tile);
-    if (tile.level === 0) {
-      const bundle = await storedBundle(sql, tile.index);
-      await keep(archive, entriesPath(tile.index), bundle, (bytes) => isBundleOf(hashes, bytes));
-    }
-    await keep(archive, tilePath(tile), hashes, (bytes) => Buffer.from(bytes).equals(hashes));
-  }
-}
-
-/** The full bundle as the database has it; `undefined` if it has given up entries of it, or never had them all. */
-export async function storedBundle(sql: Pick<Sql, 'query'>, index: bigint): Promise<Uint8Array | undefined> {
-  const rows = await sql.query<{ entry: Buffer }>(
-    `select entry from log_leaf where leaf_index >= $1 and leaf_index < $1 + 256 and entry is not null
-     order by leaf_index`,
-    [index * 256n],
-  );
-  return rows.length === tileWidth ? formatEntryBundle(rows.map(({ entry }) => entry)) : undefined;
-}
-
-/** Sees to it that the archive has what `isRight`, by reading it back. `ours`: what to write if it has not. */
-async function keep(
-  archive: Archive,
-  path: string,
-  ours: Uint8Array | undefined,
-  isRight: (bytes: Uint8Array) => boolean,
-): Promise<void> {
-  const kept = await archive.get(path);
-  if (kept && isRight(kept)) return;
-  if (!ours)
-    throw new ArchiveError(
-      'ARCHIVE_DIFFERS',
-      `${path}: expected in the archive, for the database has it no more`,
-    );
-  if (!isRight(ours))
-    throw new ArchiveError('LOG_DIFFERS', `${path}: the entries in the database are not those of its tiles`);
-  await archive.put(path, ours);
-  const written = await archive.get(path);
-  if (!written || !isRight(written)) {
-    throw new ArchiveError('ARCHIVE_DIFFERS', `${path}: the archive gives something else than was written`);
   }
 }

@@ -5,8 +5,8 @@ import type { Sql } from '../../database/database.ts';
 import { appendAuditEvents } from '../audit-event.ts';
 import { tileReader } from '../log/tile-reader.ts';
 import { type Archive, entriesPath, isBundleOf, openArchive } from './archive.ts';
+import { storedBundle } from './archive-bundles.ts';
 import { ArchiveError } from './archive-error.ts';
-import { storedBundle } from './archiver.ts';
 
 /** Given up in one transaction, with one event: 65,536 entries. */
 const BUNDLES_PER_TRANSACTION = 256n;
