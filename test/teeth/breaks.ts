@@ -285,4 +285,23 @@ export const breaks: Break[] = [
     edits: [['    await enqueue(sql, requeue);', '    await enqueue(sql, []);']],
     test: { file: 'test/e2e/redis.e2e.ts', name: 'F19: emptied', needsBuild: true },
   },
+  {
+    rule: 'entries are pruned without reading them back from the archive',
+    file: `${server}/audit/archive/prune-archived.ts`,
+    edits: [['if (!bundle || !isBundleOf(hashes, bundle))', 'if (!bundle)']],
+    test: {
+      file: 'test/e2e/log-archive.e2e.ts',
+      name: 'a log with an archive', // its tests build on each other
+      needsBuild: true,
+    },
+  },
+  {
+    rule: 'whatever the database has is archived, the entries of its tiles or not',
+    file: `${server}/audit/archive/archive-bundles.ts`,
+    edits: [['  if (!isRight(ours)) {', '  if (ours.length === 0) {']],
+    test: {
+      file: `${server}/audit/archive/archive-bundles.spec.ts`,
+      name: 'an entry that was changed in the database',
+    },
+  },
 ];
