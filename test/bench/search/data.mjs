@@ -20,7 +20,8 @@ export const runId = (n) => uuidOf('0000f0f0', n);
 export const ksnOf = (n) =>
   `${String(n % shape.bdks).padStart(10, '0')}${n.toString(16).toUpperCase().padStart(8, '0')}00`;
 /** Any 24 bits, no two runs of neighbours alike. */
-export const kcvOf = (n) => ((n * 2_654_435_761) % 16_777_216).toString(16).toUpperCase().padStart(6, '0');
+export const kcvOf = (n) =>
+  ((BigInt(n) * 2_654_435_761n) % 16_777_216n).toString(16).toUpperCase().padStart(6, '0');
 
 const uuid = (kind, n) => `('${kind}-0000-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
