@@ -9,6 +9,7 @@ import {
 import type { Hsm } from '@openkdh/hsm-client';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../database/database.ts';
+import { PeriodicTask } from '../periodic-task.ts';
 import {
   contradictions,
   type HighWaterMark,
@@ -44,8 +45,14 @@ export function markFileOf({ KDH_STATE_DIR }: Config): string {
 @Injectable()
 export class HighWaterGuard implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('HighWaterGuard');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
+  private readonly task = new PeriodicTask(
+    {
+      everyMilliseconds: INTERVAL_MILLISECONDS,
+      logger: this.logger,
+      failureEvent: 'high-water-mark.delayed',
+    },
+    () => this.carryOn(),
+  );
 
   private constructor(
     private readonly file: string,
@@ -64,30 +71,23 @@ export class HighWaterGuard implements OnApplicationBootstrap, BeforeApplication
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running ??= this.carryOn().finally(() => {
-        this.running = undefined;
-      });
-    }, INTERVAL_MILLISECONDS);
+    this.task.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    await this.running;
-    await this.carryOn();
+    await this.task.stop();
+    await this.carryOn().catch((error: Error) =>
+      this.logger.warn({ event: 'high-water-mark.delayed', msg: error.message }),
+    );
   }
 
   private async carryOn(): Promise<void> {
-    try {
-      // The count first: whatever is derived beyond the device numbers that are read next is counted after it.
-      const operations = await this.hsm.operationCount().catch(() => this.mark?.operations);
-      const state = await readDatabaseState(this.database, this.mark);
-      const found = contradictions(this.mark, state);
-      if (found.length === 0) this.keep(markOf(state, operations));
-      else this.alarm(found, ksnContradictions(this.mark, state).length > 0);
-    } catch (error) {
-      this.logger.warn({ event: 'high-water-mark.delayed', msg: (error as Error).message });
-    }
+    // The count first: whatever is derived beyond the device numbers that are read next is counted after it.
+    const operations = await this.hsm.operationCount().catch(() => this.mark?.operations);
+    const state = await readDatabaseState(this.database, this.mark);
+    const found = contradictions(this.mark, state);
+    if (found.length === 0) this.keep(markOf(state, operations));
+    else this.alarm(found, ksnContradictions(this.mark, state).length > 0);
   }
 
   private keep(mark: HighWaterMark | undefined): void {

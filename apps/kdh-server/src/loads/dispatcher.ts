@@ -13,6 +13,7 @@ import { GroupCommit } from '../database/group-commit.ts';
 import { groupRows } from '../database/rows.ts';
 import { SignalListener } from '../database/signals.ts';
 import { failpoint } from '../failpoints.ts';
+import { PeriodicTask } from '../periodic-task.ts';
 import { type LiveSession, SessionRegistry } from '../sessions/session-registry.ts';
 import { transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -55,7 +56,14 @@ interface Dispatch {
 export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Dispatcher');
   private readonly actor: string;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly catchingUp = new PeriodicTask(
+    {
+      everyMilliseconds: CATCH_UP_MILLISECONDS,
+      logger: this.logger,
+      failureEvent: 'dispatch.catch-up-delayed',
+    },
+    () => this.catchUp(),
+  );
   private readonly commits = new GroupCommit<Dispatch, KdhMessage | undefined>((items) => this.commit(items));
 
   constructor(
@@ -69,15 +77,15 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
 
   onModuleInit(): void {
     this.signals.on('dispatchable', (attempts) => this.wake(attempts));
-    this.signals.onResumed(() => void this.catchUp());
+    this.signals.onResumed(() => this.catchingUp.wake());
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.catchUp(), CATCH_UP_MILLISECONDS);
+    this.catchingUp.start();
   }
 
-  beforeApplicationShutdown(): void {
-    clearInterval(this.timer);
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.catchingUp.stop();
   }
 
   /** Attempts became DISPATCHABLE: sends those whose terminal is connected here. */
@@ -100,19 +108,15 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
   /** What a lost signal left waiting for terminals that are connected here. */
   private async catchUp(): Promise<void> {
     if (this.sessions.size === 0) return;
-    try {
-      this.wake(
-        await this.database.query<{ attemptId: string; terminalId: string }>(
-          `select a.id as "attemptId", a.terminal_id as "terminalId"
-           from terminal_session s join attempt a
-             on a.terminal_id = s.terminal_id and a.outcome is null and a.state = 'DISPATCHABLE'
-           where s.node_id = $1 and s.closed_at is null limit $2`,
-          [this.config.KDH_NODE_ID, CATCH_UP_ATTEMPTS],
-        ),
-      );
-    } catch (error) {
-      this.logger.warn({ event: 'dispatch.catch-up-failed', msg: (error as Error).message });
-    }
+    this.wake(
+      await this.database.query<{ attemptId: string; terminalId: string }>(
+        `select a.id as "attemptId", a.terminal_id as "terminalId"
+         from terminal_session s join attempt a
+           on a.terminal_id = s.terminal_id and a.outcome is null and a.state = 'DISPATCHABLE'
+         where s.node_id = $1 and s.closed_at is null limit $2`,
+        [this.config.KDH_NODE_ID, CATCH_UP_ATTEMPTS],
+      ),
+    );
   }
 
   private async dispatch(attemptId: string, session: LiveSession): Promise<void> {

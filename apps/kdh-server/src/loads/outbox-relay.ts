@@ -8,6 +8,7 @@ import {
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database } from '../database/database.ts';
 import { failpoint } from '../failpoints.ts';
+import { PeriodicTask } from '../periodic-task.ts';
 import { DERIVE_QUEUE, type DeriveQueue } from '../queue/queue.ts';
 
 /** Rows moved from the outbox to the queue in one transaction. */
@@ -23,9 +24,10 @@ const POLL_MILLISECONDS = 1_000;
 @Injectable()
 export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('OutboxRelay');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
-  private wanted = false;
+  private readonly task = new PeriodicTask(
+    { everyMilliseconds: POLL_MILLISECONDS, logger: this.logger, failureEvent: 'outbox.delayed' },
+    () => this.run(),
+  );
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -34,33 +36,21 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.wake(), POLL_MILLISECONDS);
-    this.wake();
+    this.task.start();
+    this.task.wake();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    this.timer = undefined;
-    await this.running;
+    await this.task.stop();
   }
 
   /** To be called after a commit that wrote outbox rows. */
   wake(): void {
-    this.wanted = true;
-    if (this.timer !== undefined) this.running ??= this.run();
+    this.task.wake();
   }
 
   private async run(): Promise<void> {
-    try {
-      while (this.wanted && this.timer !== undefined) {
-        this.wanted = false;
-        if ((await this.relay()) === ROWS_PER_PASS) this.wanted = true;
-      }
-    } catch (error) {
-      this.logger.warn({ event: 'outbox.delayed', msg: (error as Error).message });
-    } finally {
-      this.running = undefined;
-    }
+    while ((await this.relay()) === ROWS_PER_PASS && !this.task.stopping);
   }
 
   private relay(): Promise<number> {

@@ -9,6 +9,7 @@ import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { signal } from '../database/signals.ts';
 import { openIncidents } from '../incidents/incident.ts';
+import { PeriodicTask } from '../periodic-task.ts';
 import { closeOrphanedSessions } from '../sessions/orphaned-sessions.ts';
 import { type AttemptState, type OverdueAction, overdueAction, transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
@@ -35,8 +36,10 @@ interface WatchedRow {
 export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Sweeper');
   private readonly actor: string;
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
+  private readonly task = new PeriodicTask(
+    { everyMilliseconds: INTERVAL_MILLISECONDS, logger: this.logger, failureEvent: 'sweep.delayed' },
+    () => this.sweep(),
+  );
 
   constructor(
     @Inject(CONFIG) config: Config,
@@ -47,30 +50,20 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running ??= this.sweep().finally(() => {
-        this.running = undefined;
-      });
-    }, INTERVAL_MILLISECONDS);
+    this.task.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    this.timer = undefined;
-    await this.running;
+    await this.task.stop();
   }
 
   private async sweep(): Promise<void> {
-    try {
-      let seen: number;
-      do {
-        seen = await this.database.transaction((sql) => this.act(sql));
-        if (seen > 0) this.relay.wake();
-      } while (seen === ROWS_PER_PASS && this.timer !== undefined);
-      await closeOrphanedSessions(this.database, this.actor);
-    } catch (error) {
-      this.logger.warn({ event: 'sweep.delayed', msg: (error as Error).message });
-    }
+    let seen: number;
+    do {
+      seen = await this.database.transaction((sql) => this.act(sql));
+      if (seen > 0) this.relay.wake();
+    } while (seen === ROWS_PER_PASS && !this.task.stopping);
+    await closeOrphanedSessions(this.database, this.actor);
   }
 
   /**

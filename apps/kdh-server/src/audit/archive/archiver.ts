@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { CONFIG, type Config } from '../../config/config.ts';
 import { Database } from '../../database/database.ts';
+import { PeriodicTask } from '../../periodic-task.ts';
 import { ARCHIVE, type Archive } from './archive.ts';
 import { archiveBundles } from './archive-bundles.ts';
 
@@ -24,9 +25,10 @@ const BUNDLES_PER_PASS = 32n;
 @Injectable()
 export class Archiver implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Archiver');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
-  private stopping = false;
+  private readonly task = new PeriodicTask(
+    { everyMilliseconds: INTERVAL_MILLISECONDS, logger: this.logger, failureEvent: 'archive.delayed' },
+    () => this.run(),
+  );
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -35,32 +37,20 @@ export class Archiver implements OnApplicationBootstrap, BeforeApplicationShutdo
   ) {}
 
   onApplicationBootstrap(): void {
-    const { archive } = this;
-    if (!archive) return;
-    this.timer = setInterval(() => {
-      this.running ??= this.run(archive).finally(() => {
-        this.running = undefined;
-      });
-    }, INTERVAL_MILLISECONDS);
+    if (this.archive) this.task.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopping = true;
-    clearInterval(this.timer);
-    await this.running;
+    await this.task.stop();
   }
 
-  private async run(archive: Archive): Promise<void> {
+  private async run(): Promise<void> {
+    const archive = this.archive as Archive;
     const location = this.config.KDH_LOG_ARCHIVE as string;
-    try {
-      await this.database.query('insert into log_archive (location) values ($1) on conflict do nothing', [
-        location,
-      ]);
-      while (!this.stopping && (await this.pass(archive, location)));
-    } catch (error) {
-      const { code, message } = error as Error & { code?: string };
-      this.logger.warn({ event: 'archive.delayed', code, msg: message });
-    }
+    await this.database.query('insert into log_archive (location) values ($1) on conflict do nothing', [
+      location,
+    ]);
+    while (!this.task.stopping && (await this.pass(archive, location)));
   }
 
   /** Whether anything was archived. */

@@ -9,6 +9,7 @@ import type { Hsm } from '@openkdh/hsm-client';
 import { CONFIG, type Config } from '../../config/config.ts';
 import { Database } from '../../database/database.ts';
 import { HSM } from '../../hsm/hsm.ts';
+import { PeriodicTask } from '../../periodic-task.ts';
 import { appendAuditEvents } from '../audit-event.ts';
 import { type AuditHead, auditHead } from './audit-head.ts';
 
@@ -35,8 +36,10 @@ type Anchor = {
 @Injectable()
 export class HsmAnchors implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('HsmAnchors');
-  private timer: NodeJS.Timeout | undefined;
-  private pass: Promise<void> | undefined;
+  private readonly task = new PeriodicTask(
+    { everyMilliseconds: INTERVAL_MILLISECONDS, logger: this.logger, failureEvent: 'hsm.anchor-delayed' },
+    () => this.anchor(),
+  );
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -47,21 +50,12 @@ export class HsmAnchors implements OnApplicationBootstrap, BeforeApplicationShut
   onApplicationBootstrap(): void {
     const { capabilities } = this.hsm;
     if (!capabilities.has('operation-count') || !capabilities.has('status')) return;
-    this.begin();
-    this.timer = setInterval(() => this.begin(), INTERVAL_MILLISECONDS);
+    this.task.start();
+    this.task.wake();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    await this.pass;
-  }
-
-  private begin(): void {
-    this.pass ??= this.anchor()
-      .catch((error: Error) => this.logger.warn({ event: 'hsm.anchor-delayed', msg: error.message }))
-      .finally(() => {
-        this.pass = undefined;
-      });
+    await this.task.stop();
   }
 
   /** Nothing is written while nothing has changed, or less than an interval after the anchor before. */

@@ -19,6 +19,7 @@ import {
 } from '@openkdh/transparency-log';
 import { Database, type Sql } from '../../database/database.ts';
 import { failpoint } from '../../failpoints.ts';
+import { PeriodicTask } from '../../periodic-task.ts';
 import { recordCheckValues } from '../check-values.ts';
 import { entryOf, type StoredEvent } from './entry.ts';
 import { LogIdentity } from './log-identity.ts';
@@ -38,8 +39,10 @@ const EVENTS_PER_PASS = 2_000;
 @Injectable()
 export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Sealer');
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
+  private readonly task = new PeriodicTask(
+    { everyMilliseconds: INTERVAL_MILLISECONDS, logger: this.logger, failureEvent: 'log.delayed' },
+    () => this.run(),
+  );
 
   constructor(
     private readonly database: Database,
@@ -47,25 +50,16 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.running ??= this.run().finally(() => {
-        this.running = undefined;
-      });
-    }, INTERVAL_MILLISECONDS);
+    this.task.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    await this.running;
+    await this.task.stop();
   }
 
   private async run(): Promise<void> {
-    try {
-      while ((await this.seal()) >= EVENTS_PER_PASS);
-      await this.publish();
-    } catch (error) {
-      this.logger.warn({ event: 'log.delayed', msg: (error as Error).message });
-    }
+    while ((await this.seal()) >= EVENTS_PER_PASS);
+    await this.publish();
   }
 
   /** Returns how many events got their index. */

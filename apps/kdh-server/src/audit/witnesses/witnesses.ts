@@ -9,6 +9,7 @@ import { consistencyProof, consistencyTiles, subtreeHashFromTiles } from '@openk
 import { CONFIG, type Config } from '../../config/config.ts';
 import { Database } from '../../database/database.ts';
 import { openIncidents } from '../../incidents/incident.ts';
+import { PeriodicTask } from '../../periodic-task.ts';
 import { LogIdentity } from '../log/log-identity.ts';
 import { tileReader } from '../log/tile-reader.ts';
 import { type CosignedCheckpoint, cosignedSize, newestCheckpoint, storeCosignature } from './cosignatures.ts';
@@ -37,8 +38,10 @@ export class Witnesses implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly logger = new Logger('Witnesses');
   private readonly asked: Asked[];
   private readonly underWay = new Set<Promise<boolean>>();
-  private timer: NodeJS.Timeout | undefined;
-  private pass: Promise<void> | undefined;
+  private readonly task = new PeriodicTask(
+    { everyMilliseconds: INTERVAL_MILLISECONDS, logger: this.logger, failureEvent: 'witness.delayed' },
+    () => this.showNewest(),
+  );
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -49,19 +52,11 @@ export class Witnesses implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   onApplicationBootstrap(): void {
-    if (this.asked.length === 0) return;
-    this.timer = setInterval(() => {
-      this.pass ??= this.showNewest()
-        .catch((error: Error) => this.logger.warn({ event: 'witness.delayed', msg: error.message }))
-        .finally(() => {
-          this.pass = undefined;
-        });
-    }, INTERVAL_MILLISECONDS);
+    if (this.asked.length > 0) this.task.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
-    await this.pass;
+    await this.task.stop();
     await Promise.all(this.underWay);
   }
 
