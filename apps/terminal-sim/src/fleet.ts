@@ -28,7 +28,8 @@ export interface FleetOptions {
   random(): number;
 }
 
-const enrolmentsAtATime = 8;
+/** Together they share the commits of the KDH and its pipeline to the HSM. */
+const enrolmentsAtATime = 32;
 /** RSA key generation shares the four threads of Node's pool with the journal's fdatasync. */
 const keyGenerationsAtATime = 2;
 /** A TLS handshake costs this process some 2.5 ms: many more at a time would only run into their timeouts. */

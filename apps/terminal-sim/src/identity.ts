@@ -72,7 +72,7 @@ function privateKey(der: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.from(der), ...pkcs8 });
 }
 
-/** node:tls takes private keys as PEM only, and node:crypto writes PEM as a string: TLS keys, never payment keys. */
-function pem(der: Uint8Array): string {
-  return privateKey(der).export({ type: 'pkcs8', format: 'pem' }) as string;
+/** node:tls takes private keys as PEM only (RFC 7468, 10), which is a string: TLS keys, never payment keys. */
+function pem(pkcs8: Uint8Array): string {
+  return `-----BEGIN PRIVATE KEY-----\n${Buffer.from(pkcs8).toString('base64')}\n-----END PRIVATE KEY-----\n`;
 }

@@ -8,10 +8,10 @@ import {
 } from '@peculiar/asn1-x509';
 import { type CertificateInput, readCertificate } from './certificate.ts';
 import { PkiError } from './errors.ts';
-import { canonicalSpki, readPublicKey } from './keys.ts';
-import type { CertificateSigner } from './signer.ts';
+import { canonicalSpki } from './keys.ts';
+import { type CertificateSigner, signerKey } from './signer.ts';
 
-/** A certificate authority: its certificate and the key that signs for it. */
+/** A certificate authority: its certificate and the key that signs for it. One that issues often is kept: it is read once. */
 export interface Issuer {
   readonly certificate: CertificateInput;
   readonly signer: CertificateSigner;
@@ -27,13 +27,21 @@ export interface Authority {
   readonly pathLength: number;
 }
 
+const authorities = new WeakMap<Issuer, Authority>();
+
 /** @throws PkiError PKI_ISSUER_REFUSED when the certificate is no CA's, or for another key than the signer's */
-export function readAuthority({ certificate, signer }: Issuer): Authority {
+export function authorityOf(issuer: Issuer): Authority {
+  const authority = authorities.get(issuer) ?? readAuthority(issuer);
+  authorities.set(issuer, authority);
+  return authority;
+}
+
+function readAuthority({ certificate, signer }: Issuer): Authority {
   const authority = readCertificate(certificate);
   const constraints = authority.extension(id_ce_basicConstraints, BasicConstraints);
   if (!constraints?.cA) throw new PkiError('PKI_ISSUER_REFUSED', "the issuer's certificate is not a CA's");
   const { publicKey } = authority;
-  if (!Buffer.from(publicKey).equals(canonicalSpki(readPublicKey(signer.publicKey)))) {
+  if (!Buffer.from(publicKey).equals(canonicalSpki(signerKey(signer)))) {
     throw new PkiError('PKI_ISSUER_REFUSED', "the issuer's certificate is for another key than the signer's");
   }
   const keyId = authority.extension(id_ce_subjectKeyIdentifier, SubjectKeyIdentifier);

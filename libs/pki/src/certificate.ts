@@ -80,14 +80,19 @@ function readOpenssl(input: string | Uint8Array): OpensslCertificate {
   throw new PkiError('PKI_MALFORMED', `a certificate expected, ${input.length} other bytes came`);
 }
 
-/** The certificate as PEM text. @throws PkiError PKI_MALFORMED */
+/** The certificate as PEM text. @throws PkiError PKI_MALFORMED for what OpenSSL does not read */
 export function certificatePem(input: CertificateInput): string {
-  return readCertificate(input).openssl.toString();
+  return opensslOf(input).toString();
 }
 
-/** SHA-256 of the certificate's DER, 64 hex digits. @throws PkiError PKI_MALFORMED */
+/** SHA-256 of the certificate's DER, 64 hex digits. @throws PkiError PKI_MALFORMED for what OpenSSL does not read */
 export function fingerprint(input: CertificateInput): string {
-  return createHash('sha256').update(readCertificate(input).der).digest('hex').toUpperCase();
+  return createHash('sha256').update(opensslOf(input).raw).digest('hex').toUpperCase();
+}
+
+/** Without the ASN.1 library's reading, which takes four times as long as OpenSSL's. */
+function opensslOf(input: CertificateInput): OpensslCertificate {
+  return input instanceof Certificate ? input.openssl : readOpenssl(input);
 }
 
 /**

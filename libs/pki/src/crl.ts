@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { CertificateList, RevokedCertificate, TBSCertList, Time, Version } from '@peculiar/asn1-x509';
-import { type Issuer, readAuthority } from './authority.ts';
+import { authorityOf, type Issuer } from './authority.ts';
 import { parseDer } from './der.ts';
 import { authorityKeyIdentifier, crlNumber, crlReason } from './extensions.ts';
 import { isSignedBy, signatureAlgorithm, signVerified } from './signer.ts';
@@ -39,7 +39,7 @@ export interface CrlRequest {
  */
 export async function issueCrl(request: CrlRequest): Promise<Uint8Array> {
   const { signer } = request.issuer;
-  const authority = readAuthority(request.issuer);
+  const authority = authorityOf(request.issuer);
   const algorithm = signatureAlgorithm(signer);
   const tbsCertList = new TBSCertList({
     version: Version.v2,

@@ -10,7 +10,7 @@ import {
   Validity,
   Version,
 } from '@peculiar/asn1-x509';
-import { type Issuer, keyIdentifier, readAuthority } from './authority.ts';
+import { authorityOf, type Issuer, keyIdentifier } from './authority.ts';
 import { PkiError } from './errors.ts';
 import {
   authorityKeyIdentifier,
@@ -23,7 +23,7 @@ import { canonicalSpki, keyKind, readPublicKey, refuseKeyKind } from './keys.ts'
 import { commonNameOnly, deviceName, hostNames } from './names.ts';
 import { type CaProfile, certificateProfiles, type LeafProfile } from './profiles.ts';
 import { purposes } from './purposes.ts';
-import { type CertificateSigner, signatureAlgorithm, signVerified } from './signer.ts';
+import { type CertificateSigner, signatureAlgorithm, signerKey, signVerified } from './signer.ts';
 
 export interface RootRequest {
   readonly signer: CertificateSigner;
@@ -59,7 +59,7 @@ export async function issueRoot({
   notBefore,
   notAfter,
 }: RootRequest): Promise<Uint8Array> {
-  const key = readPublicKey(signer.publicKey);
+  const key = signerKey(signer);
   const name = commonNameOnly(commonName);
   return signCertificate(signer, {
     key,
@@ -82,7 +82,7 @@ export async function issueCertificate(
   request: CertificateRequest,
 ): Promise<Uint8Array> {
   const profile: CaProfile | LeafProfile = certificateProfiles[profileName];
-  const authority = readAuthority(request.issuer);
+  const authority = authorityOf(request.issuer);
   const key = readPublicKey(request.publicKey);
   if (profile.kind === 'ca' && profile.pathLength >= authority.pathLength) {
     throw new PkiError(

@@ -26,6 +26,7 @@ export async function createLocalCa(options: { commonName: string; notBefore: Da
   const { notBefore } = options;
   const signer = localSigner(createPrivateKey(createTlsKey().privateKey));
   const certificate = certificatePem(await issueRoot({ signer, ...options }));
+  const issuer = { certificate, signer };
 
   const issue = async (
     profile: IssuedProfileName,
@@ -33,7 +34,7 @@ export async function createLocalCa(options: { commonName: string; notBefore: Da
   ) => {
     const { privateKey, publicKey } = createTlsKey();
     const der = await issueCertificate(profile, {
-      issuer: { certificate, signer },
+      issuer,
       publicKey,
       notBefore,
       ...subject,

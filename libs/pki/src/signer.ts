@@ -31,9 +31,18 @@ export function localSigner(privateKey: KeyObject): CertificateSigner {
   };
 }
 
+const signerKeys = new WeakMap<CertificateSigner, KeyObject>();
+
+/** The public key of a signer, read once: OpenSSL takes longer for that than for a verification. @throws PkiError PKI_MALFORMED */
+export function signerKey(signer: CertificateSigner): KeyObject {
+  const key = signerKeys.get(signer) ?? readPublicKey(signer.publicKey);
+  signerKeys.set(signer, key);
+  return key;
+}
+
 /** The algorithm that a signer signs with. @throws PkiError PKI_MALFORMED, PKI_KEY_REFUSED */
-export function signatureAlgorithm({ publicKey }: CertificateSigner): AlgorithmIdentifier {
-  return signatures[keyKind(readPublicKey(publicKey))].algorithm;
+export function signatureAlgorithm(signer: CertificateSigner): AlgorithmIdentifier {
+  return signatures[keyKind(signerKey(signer))].algorithm;
 }
 
 /**
@@ -42,7 +51,7 @@ export function signatureAlgorithm({ publicKey }: CertificateSigner): AlgorithmI
  */
 export async function signVerified(signer: CertificateSigner, tbs: ArrayBuffer): Promise<ArrayBuffer> {
   const signature = await signer.sign(new Uint8Array(tbs));
-  if (!isSignedBy(readPublicKey(signer.publicKey), signatureAlgorithm(signer), tbs, signature)) {
+  if (!isSignedBy(signerKey(signer), signatureAlgorithm(signer), tbs, signature)) {
     throw new PkiError(
       'PKI_SIGNER_FAILED',
       'the new signature does not verify under the public key of its signer',

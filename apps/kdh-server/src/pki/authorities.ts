@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { Hsm } from '@openkdh/hsm-client';
-import { fingerprint, type Issuer, issueCertificate, issueRoot } from '@openkdh/pki';
+import { fingerprint, type Issuer, issueCertificate, issueRoot, readCertificate } from '@openkdh/pki';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
@@ -34,6 +34,7 @@ const COMMON_NAMES: Record<AuthorityRole, string> = {
 export class Authorities implements OnModuleInit {
   private readonly logger = new Logger('Authorities');
   private readonly authorities = new Map<AuthorityRole, Authority>();
+  private readonly issuers = new Map<AuthorityRole, Issuer>();
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -59,10 +60,14 @@ export class Authorities implements OnModuleInit {
     return authority;
   }
 
-  /** A CA that signs in the HSM. */
+  /** A CA that signs in the HSM; its certificate is read once. */
   issuer(role: 'root' | 'kdh-ca' | 'terminal-ca'): Issuer {
+    const known = this.issuers.get(role);
+    if (known) return known;
     const authority = this.get(role);
-    return { certificate: authority.certificate, signer: this.signer(authority) };
+    const issuer = { certificate: readCertificate(authority.certificate), signer: this.signer(authority) };
+    this.issuers.set(role, issuer);
+    return issuer;
   }
 
   private signer({ publicKey, privateKey }: Pick<Authority, 'publicKey' | 'privateKey'>) {

@@ -28,7 +28,7 @@ const CRL_LOCK = 4_711_011;
 @Injectable()
 export class KdhCredential implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger('KdhCredential');
-  private crl: Buffer | undefined;
+  private credential: Credential | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -51,8 +51,7 @@ export class KdhCredential implements OnModuleInit, OnModuleDestroy {
   }
 
   current(): Credential {
-    const { certificate, privateKey } = this.authorities.get('kdh-signing');
-    return { certificate, privateKey, crl: this.crl as Buffer, fingerprint: fingerprint(certificate) };
+    return this.credential as Credential;
   }
 
   /** CT_KDH: the certificate with the CRL, which the terminal checks before it binds. */
@@ -70,7 +69,7 @@ export class KdhCredential implements OnModuleInit, OnModuleDestroy {
         [CRL_RENEW_DAYS],
       );
       if (current?.fresh) {
-        this.crl = current.crl;
+        this.show(current.crl);
         return;
       }
       const number = Number(current?.number ?? 0n) + 1;
@@ -98,7 +97,12 @@ export class KdhCredential implements OnModuleInit, OnModuleDestroy {
           body: { issuer: 'kdh-ca', number },
         },
       ]);
-      this.crl = crl;
+      this.show(crl);
     });
+  }
+
+  private show(crl: Buffer): void {
+    const { certificate, privateKey } = this.authorities.get('kdh-signing');
+    this.credential = { certificate, privateKey, crl, fingerprint: fingerprint(certificate) };
   }
 }

@@ -5,7 +5,8 @@ import { acceptKrdCredential, parseRandomToken, Tr34Error } from '@openkdh/tr34/
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
-import { type AttemptState, after, allows, isFinal, type Transition, transition } from '../loads/attempt.ts';
+import { GroupCommit } from '../database/group-commit.ts';
+import { type AttemptState, after, allows, type Transition, transition } from '../loads/attempt.ts';
 import { applyMoves, attemptOf } from '../loads/attempt-store.ts';
 import { requestAttempts } from '../loads/load-requests.ts';
 import { Authorities } from '../pki/authorities.ts';
@@ -22,13 +23,26 @@ interface OpenAttempt {
   id: string;
   state: AttemptState;
   version: number;
+  terminalId: string;
   terminalNonce: Buffer;
 }
+
+interface FirstKeyRequest {
+  party: BindingParty;
+  nonce: Uint8Array;
+}
+
+/** `queued`: a worker has to make the key; `waiting`: an attempt that can be dispatched at once. */
+export type FirstKeyAnswer = { queued: boolean; waiting?: string };
 
 /** TR-34 bind and the request for the first key, as the KDH sees them. facts/tr34.md section 2. */
 @Injectable()
 export class Binding {
   private readonly actor: string;
+  private readonly binds = new GroupCommit<BindingParty, undefined>((parties) => this.commitBinds(parties));
+  private readonly firstKeys = new GroupCommit<FirstKeyRequest, FirstKeyAnswer | 'refused'>((requests) =>
+    this.commitFirstKeys(requests),
+  );
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -63,96 +77,150 @@ export class Binding {
   async bind(
     party: BindingParty,
   ): Promise<{ kdhCertificateFingerprint: string; krdCertificateFingerprint: string }> {
-    const prints = {
-      kdhCertificateFingerprint: this.credential.current().fingerprint,
-      krdCertificateFingerprint: party.encryptionFingerprint,
-    };
-    await this.database.transaction(async (sql) => {
-      const bound = await sql.query(
-        `update terminal set bound_kdh_fingerprint = $2, bound_krd_fingerprint = $3, bound_at = now()
-         where id = $1 and (bound_kdh_fingerprint, bound_krd_fingerprint) is distinct from ($2, $3)
-           and (bound_kdh_fingerprint is null or bound_kdh_fingerprint = $2) returning 1`,
-        [party.terminalId, prints.kdhCertificateFingerprint, prints.krdCertificateFingerprint],
-      );
-      if (bound.length === 0) return;
-      sql.commitsAs('bind.commit');
-      await appendAuditEvents(sql, [
-        {
-          type: 'terminal.bound',
-          actor: `terminal:${party.serial}`,
-          terminalId: party.terminalId,
-          body: prints,
-        },
-      ]);
-    });
-    return prints;
+    await this.binds.add(party);
+    return this.printsOf(party);
   }
 
   /**
    * The terminal holds no KBPK and shows the nonce for one. The attempt that was made for this nonce goes on, with the
-   * same bytes; one for another nonce is dead, since the terminal will not open it, and ends. Returns an attempt that
-   * can be dispatched at once.
+   * same bytes; one for another nonce is dead, since the terminal will not open it, and ends.
    */
-  async requestFirstKey(
-    party: BindingParty,
-    nonce: Uint8Array,
-  ): Promise<{ queued: boolean; waiting?: string }> {
+  async requestFirstKey(party: BindingParty, nonce: Uint8Array): Promise<FirstKeyAnswer> {
+    const answer = await this.firstKeys.add({ party, nonce });
+    if (answer === 'refused') {
+      // PCI PIN Annex A: a second asymmetric transport needs a reason and an approval.
+      throw new ProtocolError(
+        'APPROVAL_MISSING',
+        'this terminal has had its first key; an officer must release another',
+      );
+    }
+    return answer;
+  }
+
+  private printsOf(party: BindingParty) {
+    return {
+      kdhCertificateFingerprint: this.credential.current().fingerprint,
+      krdCertificateFingerprint: party.encryptionFingerprint,
+    };
+  }
+
+  private commitBinds(parties: BindingParty[]): Promise<undefined[]> {
     return this.database.transaction(async (sql) => {
-      const [terminal] = await sql.query<{ profileId: string; profileVersion: number; hasKbpk: boolean }>(
-        `select t.profile_id as "profileId", p.version as "profileVersion",
-           exists (select 1 from terminal_kbpk k where k.terminal_id = t.id and k.confirmed_at is not null) as "hasKbpk"
-         from terminal t join profile p on p.id = t.profile_id where t.id = $1 for no key update of t`,
-        [party.terminalId],
-      );
-      if (!terminal || terminal.hasKbpk) {
-        // PCI PIN Annex A: a second asymmetric transport needs a reason and an approval.
-        throw new ProtocolError(
-          'APPROVAL_MISSING',
-          'this terminal has had its first key; an officer must release another',
-        );
-      }
-      const [open] = await sql.query<OpenAttempt>(
-        `select id, state, version, terminal_nonce as "terminalNonce" from attempt
-         where terminal_id = $1 and kind = 'KBPK' and outcome is null for no key update`,
-        [party.terminalId],
-      );
-      if (open && !isFinal(open.state)) {
-        if (open.terminalNonce.equals(nonce)) return { queued: false, waiting: open.id };
-        await this.endReplaced(sql, open);
-      }
-      sql.commitsAs('first-key.request');
-      await requestAttempts(
-        sql,
+      const bound = await sql.query<{ id: string }>(
+        `with held as materialized (
+           select id from terminal where id = any($1::uuid[]) order by id for no key update
+         )
+         update terminal t set bound_kdh_fingerprint = $3, bound_krd_fingerprint = p.krd, bound_at = now()
+         from unnest($1::uuid[], $2::text[]) as p(id, krd)
+         where t.id = p.id and (select count(*) from held) > 0
+           and (t.bound_kdh_fingerprint, t.bound_krd_fingerprint) is distinct from ($3, p.krd)
+           and (t.bound_kdh_fingerprint is null or t.bound_kdh_fingerprint = $3) returning t.id`,
         [
-          {
-            terminalId: party.terminalId,
-            kind: 'KBPK',
-            profileId: terminal.profileId,
-            profileVersion: terminal.profileVersion,
-            requestedBy: `terminal:${party.serial}`,
-            terminalNonce: nonce,
-          },
+          parties.map(({ terminalId }) => terminalId),
+          parties.map(({ encryptionFingerprint }) => encryptionFingerprint),
+          this.credential.current().fingerprint,
         ],
-        { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
+        'bind-terminals',
       );
-      return { queued: true };
+      if (bound.length > 0) sql.commitsAs('bind.commit');
+      const changed = new Set(bound.map(({ id }) => id));
+      await appendAuditEvents(
+        sql,
+        parties
+          .filter(({ terminalId }) => changed.has(terminalId))
+          .map((party) => ({
+            type: 'terminal.bound',
+            actor: `terminal:${party.serial}`,
+            terminalId: party.terminalId,
+            body: this.printsOf(party),
+          })),
+      );
+      return parties.map(() => undefined);
     });
   }
 
-  /** By showing a new nonce the terminal says that it did not use the old one. */
-  private async endReplaced(sql: Sql, open: OpenAttempt): Promise<void> {
-    const steps: Transition[] = [];
-    let attempt = attemptOf(open);
-    for (const event of ['lose', 'terminalDoesNotKnow', 'cancel'] as const) {
-      if (!allows(attempt.state, event)) continue;
-      const step = transition(attempt, event);
-      steps.push(step);
-      attempt = after(step);
-    }
-    await applyMoves(sql, [
-      { steps: steps as [Transition, ...Transition[]], actor: this.actor, reasonCode: 'NONCE_REPLACED' },
-    ]);
+  private commitFirstKeys(requests: FirstKeyRequest[]): Promise<(FirstKeyAnswer | 'refused')[]> {
+    return this.database.transaction(async (sql) => {
+      const ids = requests.map(({ party }) => party.terminalId);
+      const terminals = await sql.query<{ id: string; profileId: string; profileVersion: number }>(
+        `select t.id, t.profile_id as "profileId", p.version as "profileVersion"
+         from terminal t join profile p on p.id = t.profile_id
+         where t.id = any($1::uuid[])
+           and not exists (select 1 from terminal_kbpk k where k.terminal_id = t.id and k.confirmed_at is not null)
+         order by t.id for no key update of t`,
+        [ids],
+        'first-key-terminals',
+      );
+      const waitingForKey = new Map(terminals.map((terminal) => [terminal.id, terminal]));
+      const open = new Map(
+        (await this.lockOpenFirstKeys(sql, ids)).map((attempt) => [attempt.terminalId, attempt]),
+      );
+      const isSame = ({ party, nonce }: FirstKeyRequest) =>
+        open.get(party.terminalId)?.terminalNonce.equals(nonce) === true;
+      const news = requests.filter(
+        (request) => waitingForKey.has(request.party.terminalId) && !isSame(request),
+      );
+      await this.endReplaced(
+        sql,
+        news.flatMap(({ party }) => open.get(party.terminalId) ?? []),
+      );
+      if (news.length > 0) sql.commitsAs('first-key.request');
+      await requestAttempts(
+        sql,
+        news.map(({ party, nonce }) => {
+          const { profileId, profileVersion } = waitingForKey.get(party.terminalId)!;
+          return {
+            terminalId: party.terminalId,
+            kind: 'KBPK',
+            profileId,
+            profileVersion,
+            requestedBy: `terminal:${party.serial}`,
+            terminalNonce: nonce,
+          };
+        }),
+        { expirySeconds: this.config.KDH_LOAD_EXPIRY_SECONDS },
+      );
+      return requests.map((request) => {
+        if (!waitingForKey.has(request.party.terminalId)) return 'refused';
+        return isSame(request)
+          ? { queued: false, waiting: open.get(request.party.terminalId)!.id }
+          : { queued: true };
+      });
+    });
   }
+
+  private lockOpenFirstKeys(sql: Sql, terminalIds: string[]): Promise<OpenAttempt[]> {
+    return sql.query<OpenAttempt>(
+      `select id, state, version, terminal_id as "terminalId", terminal_nonce as "terminalNonce" from attempt
+       where terminal_id = any($1::uuid[]) and kind = 'KBPK' and outcome is null order by id for no key update`,
+      [terminalIds],
+      'open-first-keys',
+    );
+  }
+
+  /** By showing a new nonce the terminal says that it did not use the old one. */
+  private async endReplaced(sql: Sql, attempts: OpenAttempt[]): Promise<void> {
+    await applyMoves(
+      sql,
+      attempts.map((open) => ({
+        steps: stepsToCancel(open),
+        actor: this.actor,
+        reasonCode: 'NONCE_REPLACED',
+      })),
+    );
+  }
+}
+
+function stepsToCancel(open: OpenAttempt): [Transition, ...Transition[]] {
+  const steps: Transition[] = [];
+  let attempt = attemptOf(open);
+  for (const event of ['lose', 'terminalDoesNotKnow', 'cancel'] as const) {
+    if (!allows(attempt.state, event)) continue;
+    const step = transition(attempt, event);
+    steps.push(step);
+    attempt = after(step);
+  }
+  return steps as [Transition, ...Transition[]];
 }
 
 /** Runs a TR-34 check; what it refuses becomes 3003, which tells a terminal no more than that. */

@@ -33,7 +33,7 @@ export class TerminalCertificates {
   checkTls(certificate: Uint8Array): ProtocolErrorCode | undefined {
     const check = checkCertificate(certificate, {
       issuers: [],
-      anchors: [this.authorities.get('terminal-ca').certificate],
+      anchors: [this.authorities.issuer('terminal-ca').certificate],
       at: new Date(),
       purpose: 'tls-client',
     });

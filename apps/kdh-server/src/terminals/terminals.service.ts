@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
+  type Certificate,
+  type CertificateInput,
   certificatePem,
   fingerprint,
   type IssuedProfileName,
@@ -12,6 +14,7 @@ import {
 import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { Database, type Sql } from '../database/database.ts';
+import { GroupCommit } from '../database/group-commit.ts';
 import { Problem, violates } from '../http/problem.ts';
 import type { Operator } from '../operators/operators.ts';
 import { Authorities } from '../pki/authorities.ts';
@@ -40,8 +43,15 @@ interface ProvenKey {
 
 interface IssuedCertificate {
   stored: PurposeOfTerminal['stored'];
-  der: Buffer;
+  certificate: Certificate;
   publicKey: Uint8Array;
+}
+
+interface Enrolment {
+  id: string;
+  request: EnrolTerminal;
+  certificates: IssuedCertificate[];
+  actor: string;
 }
 
 const COLUMNS = `t.id, t.serial, t.model, t.hardware, t.firmware, t.profile_id as "profileId", t.state,
@@ -51,6 +61,10 @@ const COLUMNS = `t.id, t.serial, t.model, t.hardware, t.firmware, t.profile_id a
 /** The whitelist: who may connect, with which certificates. */
 @Injectable()
 export class TerminalsService {
+  private readonly enrolments = new GroupCommit<Enrolment, undefined>((items) =>
+    this.commitEnrolments(items),
+  );
+
   constructor(
     private readonly authorities: Authorities,
     private readonly database: Database,
@@ -62,40 +76,21 @@ export class TerminalsService {
    */
   async enrol(request: EnrolTerminal, by: Operator): Promise<EnrolledTerminal> {
     const keys = PURPOSES.map((purpose) => provenKey(request, purpose));
-    const earlier = await this.enrolledWith(request, keys);
-    if (earlier) return earlier;
-    await this.requireFree(request);
+    if (await this.isTaken(request)) {
+      const earlier = await this.enrolledWith(request, keys);
+      if (earlier) return earlier;
+      throw serialTaken();
+    }
     const certificates = await Promise.all(keys.map((key) => this.issue(request.serial, key)));
-    const id = uuidv7();
+    const enrolment = { id: uuidv7(), request, certificates, actor: by.actor };
     try {
-      await this.database.transaction(async (sql) => {
-        await sql.query('insert into terminal (id, serial, model, profile_id) values ($1, $2, $3, $4)', [
-          id,
-          request.serial,
-          request.model,
-          request.profileId,
-        ]);
-        await insertCertificates(sql, id, certificates);
-        await appendAuditEvents(sql, [
-          {
-            type: 'terminal.enrolled',
-            actor: by.actor,
-            terminalId: id,
-            body: {
-              serial: request.serial,
-              model: request.model,
-              profile: request.profileId,
-              certificates: Object.fromEntries(certificates.map((c) => [c.stored, fingerprint(c.der)])),
-            },
-          },
-        ]);
-      });
+      await this.enrolments.add(enrolment);
     } catch (error) {
       const meanwhile = await this.enrolledWith(request, keys);
       if (meanwhile) return meanwhile;
       throw refusalOf(error);
     }
-    return this.enrolment(id, request.serial, 'ACTIVE', certificates);
+    return this.answer(enrolment.id, request.serial, 'ACTIVE', certificates);
   }
 
   list({ serial, state, after, limit }: ListTerminals): Promise<Terminal[]> {
@@ -143,9 +138,9 @@ export class TerminalsService {
       state: Terminal['state'];
       stored: PurposeOfTerminal['stored'];
       spki: string;
-      der: Buffer;
+      certificate: Buffer;
     }>(
-      `select t.id, t.state, c.purpose as stored, c.spki_sha256 as spki, c.certificate as der
+      `select t.id, t.state, c.purpose as stored, c.spki_sha256 as spki, c.certificate
        from terminal t join terminal_certificate c on c.terminal_id = t.id and c.revoked_at is null
        where t.serial = $1 and t.model = $2 and t.profile_id = $3`,
       [serial, model, profileId],
@@ -155,19 +150,19 @@ export class TerminalsService {
     );
     const [first] = certificates;
     if (!first || certificates.length < keys.length) return undefined;
-    return this.enrolment(first.id, serial, first.state, certificates);
+    return this.answer(first.id, serial, first.state, certificates);
   }
 
-  private enrolment(
+  private answer(
     id: string,
     serial: string,
     state: Terminal['state'],
-    certificates: Pick<IssuedCertificate, 'stored' | 'der'>[],
+    certificates: { stored: PurposeOfTerminal['stored']; certificate: CertificateInput }[],
   ): EnrolledTerminal {
     const pemOf = (stored: PurposeOfTerminal['stored']) =>
-      certificatePem((certificates.find((c) => c.stored === stored) as IssuedCertificate).der);
+      certificatePem((certificates.find((c) => c.stored === stored) as IssuedCertificate).certificate);
     const pem = (role: 'root' | 'kdh-ca' | 'terminal-ca') =>
-      certificatePem(this.authorities.get(role).certificate);
+      certificatePem(this.authorities.issuer(role).certificate);
     return {
       id,
       serial,
@@ -179,15 +174,49 @@ export class TerminalsService {
     };
   }
 
-  private async requireFree({ serial, profileId }: EnrolTerminal): Promise<void> {
+  /** Whether a terminal with this serial number is enrolled. */
+  private async isTaken({ serial, profileId }: EnrolTerminal): Promise<boolean> {
     const [found] = await this.database.query<{ taken: boolean; profile: boolean }>(
       `select exists (select 1 from terminal where serial = $1) as taken,
          exists (select 1 from profile where id = $2) as profile`,
       [serial, profileId],
+      'terminal-taken',
     );
-    if (found?.taken)
-      throw new Problem(409, 'SERIAL_TAKEN', 'a terminal with this serial number is enrolled');
+    if (found?.taken) return true;
     if (!found?.profile) throw new Problem(422, 'PROFILE_UNKNOWN', 'no profile has this id');
+    return false;
+  }
+
+  private commitEnrolments(enrolments: Enrolment[]): Promise<undefined[]> {
+    return this.database.transaction(async (sql) => {
+      await sql.query(
+        `insert into terminal (id, serial, model, profile_id)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[])`,
+        [
+          enrolments.map(({ id }) => id),
+          enrolments.map(({ request }) => request.serial),
+          enrolments.map(({ request }) => request.model),
+          enrolments.map(({ request }) => request.profileId),
+        ],
+        'insert-terminals',
+      );
+      await insertCertificates(sql, enrolments);
+      await appendAuditEvents(
+        sql,
+        enrolments.map(({ id, request, certificates, actor }) => ({
+          type: 'terminal.enrolled',
+          actor,
+          terminalId: id,
+          body: {
+            serial: request.serial,
+            model: request.model,
+            profile: request.profileId,
+            certificates: Object.fromEntries(certificates.map((c) => [c.stored, fingerprint(c.certificate)])),
+          },
+        })),
+      );
+      return enrolments.map(() => undefined);
+    });
   }
 
   private async issue(serial: string, { purpose, publicKey }: ProvenKey): Promise<IssuedCertificate> {
@@ -197,7 +226,7 @@ export class TerminalsService {
       commonName: serial,
       notBefore: new Date(Date.now() - 60_000),
     });
-    return { stored: purpose.stored, der: Buffer.from(der), publicKey };
+    return { stored: purpose.stored, certificate: readCertificate(der), publicKey };
   }
 }
 
@@ -209,36 +238,36 @@ function provenKey({ serial, csrs }: EnrolTerminal, purpose: PurposeOfTerminal):
   return { purpose, publicKey: request.publicKey };
 }
 
-async function insertCertificates(
-  sql: Sql,
-  terminalId: string,
-  certificates: IssuedCertificate[],
-): Promise<void> {
-  for (const { stored, der, publicKey } of certificates) {
-    const details = readCertificate(der);
-    await sql.query(
-      `insert into terminal_certificate
-         (id, terminal_id, purpose, fingerprint, serial_number, spki_sha256, certificate, not_before, not_after)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-      [
-        uuidv7(),
-        terminalId,
-        stored,
-        fingerprint(der),
-        details.serialNumber,
-        spkiFingerprint(publicKey),
-        der,
-        details.notBefore,
-        details.notAfter,
-      ],
-    );
-  }
+async function insertCertificates(sql: Sql, enrolments: Enrolment[]): Promise<void> {
+  const rows = enrolments.flatMap(({ id, certificates }) =>
+    certificates.map((issued) => ({ id, ...issued })),
+  );
+  await sql.query(
+    `insert into terminal_certificate
+       (id, terminal_id, purpose, fingerprint, serial_number, spki_sha256, certificate, not_before, not_after)
+     select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+       $8::timestamptz[], $9::timestamptz[])`,
+    [
+      rows.map(() => uuidv7()),
+      rows.map(({ id }) => id),
+      rows.map(({ stored }) => stored),
+      rows.map(({ certificate }) => fingerprint(certificate)),
+      rows.map(({ certificate }) => certificate.serialNumber),
+      rows.map(({ publicKey }) => spkiFingerprint(publicKey)),
+      rows.map(({ certificate }) => Buffer.from(certificate.der)),
+      rows.map(({ certificate }) => certificate.notBefore),
+      rows.map(({ certificate }) => certificate.notAfter),
+    ],
+    'insert-certificates',
+  );
+}
+
+function serialTaken(): Problem {
+  return new Problem(409, 'SERIAL_TAKEN', 'a terminal with this serial number is enrolled');
 }
 
 function refusalOf(error: unknown): unknown {
-  if (violates(error, 'terminal_serial')) {
-    return new Problem(409, 'SERIAL_TAKEN', 'a terminal with this serial number is enrolled');
-  }
+  if (violates(error, 'terminal_serial')) return serialTaken();
   if (violates(error, 'terminal_certificate_spki_sha256')) {
     // PCI PIN 19-9, 20-1: a private key is one terminal's, for one purpose.
     return new Problem(409, 'KEY_REUSED', 'one of these public keys is in use already; make new key pairs');
