@@ -1,13 +1,14 @@
-// What a large fleet costs: `node test/bench/fleet.mjs [--terminals 19000] [--few 1000]` after `npx tsc -b`.
+// What a large fleet costs: `node test/bench/fleet.mjs [--terminals 19000] [--few 1000] [--folder DIR]` after `npx tsc -b`.
 // 1. Processor time of a load with many terminals beside that with few: at most 1.3 times as much.
 // 2. Memory of kdh-server for an idle terminal on mutual TLS: at most 100 KiB.
 // 3. kdh-server is killed and starts again: until every terminal is back, and its handshakes per second as a share of what
 //    a bare TLS server does with the same certificates in the same run.
 // Every terminal needs a file descriptor on each side: 19,000 fit under the common limit of 20,000. The exit code is 1
-// above a limit. The whole takes some 20 minutes, nearly all of it enrolment and first loads.
+// above a limit. With `--folder` the fleets are kept there, and a run that was cut short goes on with the terminals that
+// are enrolled and loaded.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +18,11 @@ import { startSystem, waitUntil } from './loads/system.mjs';
 import { serialsOf, terminalRecords } from './loads/terminals.mjs';
 
 const { values: options } = parseArgs({
-  options: { terminals: { type: 'string', default: '19000' }, few: { type: 'string', default: '1000' } },
+  options: {
+    terminals: { type: 'string', default: '19000' },
+    few: { type: 'string', default: '1000' },
+    folder: { type: 'string' },
+  },
 });
 const many = Number(options.terminals);
 const few = Number(options.few);
@@ -32,16 +37,17 @@ const idleMs = 60_000;
 /** terminal-sim waits at most so long before it tries again; a bare handshake takes 2.5 ms. */
 const backTimeoutMs = 300_000 + many * 20;
 const bareHandshakes = Math.min(many, 5_000);
+const progressEveryMs = 15_000;
 
 const say = (line) => console.log(line);
 const [model] = cpus();
 say(`${cpus().length} × ${model.model}, Node ${process.versions.node}, load average ${loadAverage()}`);
 
-const costOfFew = await withSystem(async (system) => {
+const costOfFew = await withSystem('few', async (system) => {
   await loadFirst(system, few);
   return costOfLoads(system, few, Math.ceil(many / few));
 });
-await withSystem(async (system, folder) => {
+await withSystem('many', async (system, folder) => {
   await loadFirst(system, many);
   const costOfMany = await costOfLoads(system, many, 1);
   const cost = costOfMany / costOfFew;
@@ -65,21 +71,30 @@ await withSystem(async (system, folder) => {
   );
 });
 
-async function withSystem(use) {
-  const folder = mkdtempSync(join(tmpdir(), 'openkdh-bench-'));
+async function withSystem(name, use) {
+  const folder = options.folder ? join(options.folder, name) : mkdtempSync(join(tmpdir(), 'openkdh-bench-'));
+  mkdirSync(folder, { recursive: true });
   let system;
   try {
     system = await startSystem(folder, { serverEnvironment });
     return await use(system, folder);
   } finally {
     await system?.stop();
-    rmSync(folder, { recursive: true });
+    if (!options.folder) rmSync(folder, { recursive: true });
   }
 }
 
 async function loadFirst(system, terminals) {
   const start = performance.now();
-  await system.startFleet(terminals);
+  let last;
+  await system.startFleet(terminals, ({ enrolled, loaded }) => {
+    const now = performance.now();
+    last ??= { loaded, at: now };
+    if (now - last.at < progressEveryMs) return;
+    const rate = (loaded - last.loaded) / ((now - last.at) / 1000);
+    say(`  ${terminals} terminals: ${enrolled} enrolled, ${loaded} loaded, ${rate.toFixed(1)} a second`);
+    last = { loaded, at: now };
+  });
   const seconds = (performance.now() - start) / 1000;
   say(`${terminals} terminals enrolled, bound and loaded in ${seconds.toFixed(0)} s`);
 }

@@ -12,12 +12,13 @@ const p256 = {
   publicKeyEncoding: { type: 'spki', format: 'der' },
 };
 
-/** Writes the journal of terminal-sim in `folder` with the key pairs of terminals that are still to be enrolled. */
+/** Adds terminals that are not there yet to the journal of terminal-sim in `folder`: key pairs, still to be enrolled. */
 export async function writeIdentities(folder, serials) {
   const store = await Store.open(folder);
-  const pairs = primePairs(serials.length);
+  const wanting = serials.filter((serial) => !store.records.has(serial));
+  const pairs = primePairs(wanting.length);
   await Promise.all(
-    serials.map((serial) => {
+    wanting.map((serial) => {
       const { value: pair } = pairs.next();
       const identity = { tls: ecKey(), encryption: rsaKey(...pair), signing: ecKey() };
       return store.commit(serial, { identity, epoch: 0, slots: {}, results: [] });

@@ -26,19 +26,18 @@ import { serialsOf } from './terminals.mjs';
 
 const readyTimeoutMs = 60_000;
 const loadTimeoutMs = 300_000;
-/** Enrolment, TR-34 and the first keys of one terminal take some 20 ms. */
-const firstLoadPollMs = 200;
+const firstLoadPollMs = 500;
 const firstLoadTimeoutMs = (terminals) => loadTimeoutMs + terminals * 100;
 const pollMs = 20;
 /** POST /api/v1/loads/batch takes so many terminals. */
 const loadsPerRequest = 1000;
 
 /**
- * Starts all parts but the terminals, with their state in `folder`. `redisUrl`: the queue is there in place of PostgreSQL.
+ * Starts all parts but the terminals, with their state in `folder`, be it new or kept from an earlier run. `redisUrl`: the queue is there in place of PostgreSQL.
  * `profileFolder`: each program of ours leaves a CPU profile there. `serverEnvironment`: more of kdh-server's settings.
  */
 export async function startSystem(folder, { redisUrl, profileFolder, serverEnvironment = {} }) {
-  mkdirSync(join(folder, 'logs'));
+  mkdirSync(join(folder, 'logs'), { recursive: true });
   makePassphrase(folder);
   await makeLinkCertificates(folder);
 
@@ -92,12 +91,16 @@ export async function startSystem(folder, { redisUrl, profileFolder, serverEnvir
       boundDatabaseUrl: postgres.urlOf('bound'),
       terminalUrl: `wss://127.0.0.1:${ports.terminalPort}/kdh`,
       enrolment: { api: `http://127.0.0.1:${ports.port}`, tokenFile, profileId },
-      /** Starts a fleet and waits until every terminal of it holds its first keys. */
-      startFleet: async (terminals) => {
+      /** Starts a fleet and waits until every terminal of it holds its first keys; `onProgress` hears how many do. */
+      startFleet: async (terminals, onProgress = () => {}) => {
         await writeIdentities(join(folder, 'terminals'), serialsOf(terminals));
         await startNew('terminal-sim', fleetPart(folder, { terminals, ...ports, tokenFile, profileId }));
-        const loaded = async () => (await firstLoads(database)) === terminals;
-        await waitUntil(loaded, firstLoadTimeoutMs(terminals), firstLoadPollMs);
+        const allLoaded = async () => {
+          const { enrolled, loaded } = await fleetProgress(database);
+          onProgress({ enrolled, loaded });
+          return loaded === terminals;
+        };
+        await waitUntil(allLoaded, firstLoadTimeoutMs(terminals), firstLoadPollMs);
       },
       startPart,
       stopPart,
@@ -143,11 +146,13 @@ async function everythingSealed(database) {
   return rows[0].sealed;
 }
 
-async function firstLoads(database) {
+/** How many terminals are enrolled, and how many have their first keys: whoever has them was asked for them once. */
+async function fleetProgress(database) {
   const { rows } = await database.query(
-    `select count(*)::int as loads from attempt where kind = 'KEYS' and state = 'CONFIRMED'`,
+    `select (select count(*)::int from terminal) as enrolled,
+       (select count(distinct terminal_id)::int from attempt where kind = 'KEYS' and state = 'CONFIRMED') as loaded`,
   );
-  return rows[0].loads;
+  return rows[0];
 }
 
 /** KSN and confirmed check value of each slot in the last load of each terminal: `{serial: {slot: {ksn, kcv}}}`. */
