@@ -1,9 +1,21 @@
 // How fast an auditor's searches answer over a long history: `node test/bench/search.mjs [--transfers 10000000] [--runs 100]
 // [--folder DIR]` after `npx tsc -b`. Each search goes through the server's own service: names looked up, planned, walked, and
-// its page of 50 records read. `--folder` keeps the history for further runs. docs/performance.md says what it showed.
+// its page of 50 records read. `--folder` keeps the history for further runs. What counts is a history that lies in the memory,
+// as that of a running server does; what the disk makes of it is printed beside. docs/performance.md says what it showed.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -29,6 +41,12 @@ import {
 /** What the searches are held to, at the 95th percentile. */
 const LIMIT_MILLISECONDS = 25;
 const PAGE = 50;
+/** What docs/operating.md asks for, of a machine of 16 GB: enough for ten million transfers that are packed. */
+const MEMORY = ['shared_buffers=4GB', 'effective_cache_size=12GB'];
+/** Searches of each kind, before the history was read, whose times are told and do not count. */
+const RUNS_AS_FOUND = 20;
+/** Searches of other values before those that count. */
+const WARM_UP_SECONDS = 20;
 
 const { values: options } = parseArgs({
   options: {
@@ -43,7 +61,11 @@ const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'openkdh-search-'));
 mkdirSync(join(folder, 'logs'), { recursive: true });
 
 const postgres = await preparePostgres(join(folder, 'postgres'), { durable: false });
-const child = startChild(postgres.command, join(folder, 'postgres.log'));
+const command = {
+  ...postgres.command,
+  args: [...postgres.command.args, ...MEMORY.flatMap((text) => ['-c', text])],
+};
+const child = startChild(command, join(folder, 'postgres.log'));
 try {
   await readyLine(child, postgres.readyText, 60_000);
   await ensureDatabase(postgres, 'openkdh');
@@ -112,7 +134,7 @@ async function fill(url) {
     await step(/into (\w+)/.exec(text)[1], () => together([text, second[n]]));
   for (const { name, definition } of JSON.parse(readFileSync(kept, 'utf8')))
     await step(name, () => client.query(definition));
-  await step('analyze', () => client.query('analyze'));
+  await step('vacuum', () => client.query('vacuum (analyze)')); // as autovacuum does all the time
   for (const one of clients) await one.end();
 }
 
@@ -184,36 +206,69 @@ async function measure(url) {
     'events: a day of a type': [() => ({ type: 'attempt.failed', ...day(1) })],
   };
 
+  /** Milliseconds of one search with its page made JSON, and how many records that had. */
+  const timed = async ([name, [filters]]) => {
+    const service = name in events ? eventsService : transfersService;
+    const asked = filters();
+    const start = performance.now();
+    const page = await service.search(asked, { limit: PAGE });
+    JSON.stringify(page);
+    return { milliseconds: performance.now() - start, records: (page.events ?? page.transfers).length };
+  };
+  const timedOften = async (search, count) => {
+    const found = [];
+    for (let run = 0; run < count; run++) found.push(await timed(search));
+    const times = found.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b);
+    return {
+      p50: times[count >> 1],
+      p95: times[Math.ceil(0.95 * count) - 1],
+      most: times.at(-1),
+      records: found.reduce((sum, { records }) => sum + records, 0),
+    };
+  };
+
+  const all = Object.entries({ ...searches, ...events });
+  const asFound = new Map();
+  for (const search of all) asFound.set(search[0], (await timedOften(search, RUNS_AS_FOUND)).p95);
+  const gigabytes = readIntoMemory() / 1e9;
+  for (const start = performance.now(); performance.now() - start < WARM_UP_SECONDS * 1000; )
+    for (const search of all) await timed(search);
+
   let fast = true;
   console.log(
-    `\n${transfers.toLocaleString('en')} transfers, ${runs} runs each, pages of ${PAGE}; load average ${loadavg()[0].toFixed(1)}`,
+    `\n${transfers.toLocaleString('en')} transfers, ${gigabytes.toFixed(1)} GB, ${runs} runs each, pages of ${PAGE}; ` +
+      `${MEMORY.join(', ')}; load average ${loadavg()[0].toFixed(1)}`,
   );
-  console.log(
-    `${'search'.padEnd(34)} ${'p50 ms'.padStart(8)} ${'p95 ms'.padStart(8)} ${'most'.padStart(8)}   records`,
-  );
-  for (const [name, [filters, finds = 1]] of Object.entries({ ...searches, ...events })) {
-    const ofEvents = name in events;
-    const times = [];
-    let records = 0;
-    for (let run = -5; run < runs; run++) {
-      const asked = filters();
-      const start = performance.now();
-      const page = await (ofEvents ? eventsService : transfersService).search(asked, { limit: PAGE });
-      JSON.stringify(page);
-      if (run < 0) continue; // warms up
-      times.push(performance.now() - start);
-      records += (page.events ?? page.transfers).length;
-    }
+  const line = (name, figures, end) =>
+    console.log(`${name.padEnd(34)} ${figures.map((text) => text.padStart(8)).join(' ')}   ${end}`);
+  line('search', ['p50 ms', 'p95 ms', 'most', 'records'], 'p95 as found');
+  for (const search of all) {
+    const [name, [, finds = 1]] = search;
+    const { p50, p95, most, records } = await timedOften(search, runs);
     assert.ok(records >= finds * runs, `${name}: found ${records} records in ${runs} runs`);
-    times.sort((a, b) => a - b);
-    const p95 = times[Math.ceil(0.95 * runs) - 1];
     if (p95 >= LIMIT_MILLISECONDS) fast = false;
-    const figures = [times[runs >> 1], p95, times.at(-1)].map((ms) => ms.toFixed(2).padStart(8)).join(' ');
-    console.log(
-      `${name.padEnd(34)} ${figures} ${(records / runs).toFixed(1).padStart(9)}${p95 < LIMIT_MILLISECONDS ? '' : '  TOO SLOW'}`,
+    const figures = [p50, p95, most].map((ms) => ms.toFixed(2));
+    const verdict = p95 < LIMIT_MILLISECONDS ? '' : '  TOO SLOW';
+    line(
+      name,
+      [...figures, (records / runs).toFixed(1)],
+      `${asFound.get(name).toFixed(0).padStart(12)}${verdict}`,
     );
   }
   await database.onApplicationShutdown();
   console.log(`p95 of each below ${LIMIT_MILLISECONDS} ms: ${fast ? 'yes' : 'NO'}`);
   return fast;
+}
+
+/** Reads the files of the database, so that the operating system has them; returns their bytes. */
+function readIntoMemory() {
+  const buffer = Buffer.alloc(1 << 20);
+  let bytes = 0;
+  const files = readdirSync(join(postgres.dataFolder, 'base'), { recursive: true, withFileTypes: true });
+  for (const file of files.filter((entry) => entry.isFile())) {
+    const descriptor = openSync(join(file.parentPath, file.name));
+    for (let read = 1; read > 0; bytes += read) read = readSync(descriptor, buffer);
+    closeSync(descriptor);
+  }
+  return bytes;
 }

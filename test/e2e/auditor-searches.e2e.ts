@@ -124,6 +124,14 @@ describe('searches, against a look at every record', () => {
       expect((await allTransfers(filters, limit)).map((t) => t.attemptId)).toEqual(expected);
   });
 
+  test('small pages of terminals whose attempts were numbered out of order', async () => {
+    for (const serialPrefix of ['SIM-0042', 'SIM-004']) {
+      const found = await allTransfers({ serialPrefix }, 4);
+      const expected = transfers.filter((t) => t.terminal.serial.startsWith(serialPrefix));
+      expect(found.map((t) => t.attemptId)).toEqual(expected.map((t) => t.attemptId));
+    }
+  });
+
   const alice = (event: EventRecord) => event.actor === 'operator:alice';
   const eventCases: [EventFilters, (event: EventRecord) => boolean][] = [
     [{ type: 'attempt.sent' }, (event) => event.type === 'attempt.sent'],
@@ -184,6 +192,26 @@ describe('searches, against a look at every record', () => {
       expect([driver, explained]).toEqual([driver, expect.not.stringContaining('Seq Scan')]);
       expect([driver, explained]).toEqual([driver, expect.stringContaining('Limit')]);
     }
+  });
+
+  test.each<[TransferFilters, string]>([
+    [{ terminal: 'SIM-0042' }, 'attempt_terminal_number'],
+    [{ person: 'operator:alice' }, 'attempt_requested_by'],
+    [{ runId: run }, 'attempt_run'],
+    [{ campaignId: campaign }, 'attempt_campaign'],
+    [{ station: 'bench 1', campaignId: campaign }, 'attempt_station'],
+    [{ state: 'FAILED' }, 'attempt_unsuccessful'],
+    [{ bdkId: bdk }, 'attempt_key_bdk_attempt'],
+    [{ state: 'FAILED', bdkId: bdk }, 'attempt_key_bdk_attempt'],
+  ])('%j is answered by the index alone, without a read for each row', async (filters, index) => {
+    await client.query('vacuum (analyze) attempt, attempt_key, attempt_approval');
+    await client.query('set enable_seqscan = off; set enable_bitmapscan = off');
+    const terminals = filters.terminal ? [transfers[0]!.terminal.id] : undefined;
+    const { text, parameters } = planTransfers(filters, terminals, { limit: 50 }).page;
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain ${text}`, parameters);
+    const explained = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(explained).toMatch(new RegExp(`Index Only Scan (Backward )?using ${index}`));
+    expect(explained).not.toMatch(/(?<!Only )Scan (Backward )?using/);
   });
 
   test('what takes too long is stopped and refused with a code', async () => {

@@ -72,8 +72,8 @@ export const verifyReceiptFile = defineCommand({
     `The log ${origin} has ${size} entries: its key signed that.\n` +
     (cosigned === undefined ? '' : `${wordsForWitnesses(cosigned)}\n`) +
     (entry === undefined
-      ? `The one at ${index} has the leaf hash ${hash}. Not verified: what it says; compare the hash with that of the entry.`
-      : `The one at ${index} is this entry, unchanged; its leaf hash is ${hash}.`),
+      ? `The one at ${index} has the leaf hash ${hash}. Not verified: what it says; compare the hash with that of the entry.\n`
+      : `The one at ${index} is this entry, unchanged; its leaf hash is ${hash}.\n`),
 });
 
 function requireLeafHash(extra: Uint8Array | undefined): Uint8Array {

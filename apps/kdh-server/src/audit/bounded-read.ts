@@ -11,7 +11,9 @@ export async function boundedRead<T>(
   try {
     return await database.transaction(async (sql) => {
       await sql.query(
-        `set transaction isolation level repeatable read, read only; set local statement_timeout = ${timeoutMilliseconds}`,
+        // What is made of a bounded walk is never worth a compiler.
+        `set transaction isolation level repeatable read, read only; set local jit = off;
+         set local statement_timeout = ${timeoutMilliseconds}`,
       );
       return read(sql);
     });

@@ -10,6 +10,7 @@ const INK = '#111111';
 const FAINT = '#666666';
 const RULE = '#bbbbbb';
 const LABEL_WIDTH = 130;
+const TABLE_SIZE = 6.8;
 
 /** What stands in the head and foot of each page. */
 export interface PageFrame {
@@ -98,34 +99,38 @@ export class PrintedPage {
     this.#doc.y = Math.max(this.#doc.y, y + height) + 2.5;
   }
 
-  /** Columns with their shares of the width; a row stays on one page. */
+  /** Columns with their shares of the width; a row stays on one page, and the names stand again at the top of the next. */
   table(columns: [name: string, share: number][], rows: string[][]): void {
     const whole = columns.reduce((sum, [, share]) => sum + share, 0);
     const widths = columns.map(([, share]) => (share / whole) * this.width);
-    const line = (cells: string[], font: string, colour: string) => {
-      this.#doc.font(font).fontSize(6.8).fillColor(colour);
-      const heights = cells.map((cell, n) =>
-        this.#doc.heightOfString(cell || ' ', { width: widths[n]! - 6 }),
+    const heightOf = (cells: string[], font: string) => {
+      this.#doc.font(font).fontSize(TABLE_SIZE);
+      return Math.max(
+        ...cells.map((cell, n) => this.#doc.heightOfString(cell || ' ', { width: widths[n]! - 6 })),
       );
-      this.#keep(Math.max(...heights) + 5);
+    };
+    const line = (cells: string[], height: number, font: string, colour: string) => {
       const { y } = this.#doc;
       let x = MARGIN;
-      this.#doc.font(font).fontSize(6.8).fillColor(colour);
+      this.#doc.font(font).fontSize(TABLE_SIZE).fillColor(colour);
       for (const [n, cell] of cells.entries()) {
         this.#doc.text(cell, x, y, { width: widths[n]! - 6 });
         x += widths[n]!;
       }
-      this.#doc.y = y + Math.max(...heights) + 2.5;
+      this.#doc.y = y + height + 2.5;
       this.#doc.moveTo(MARGIN, this.#doc.y).lineTo(MARGIN + this.width, this.#doc.y);
       this.#doc.lineWidth(0.3).strokeColor(RULE).stroke();
       this.#doc.y += 2.5;
     };
-    line(
-      columns.map(([name]) => name),
-      'bold',
-      FAINT,
-    );
-    for (const cells of rows) line(cells, 'mono', INK);
+    const names = columns.map(([name]) => name);
+    const namesHeight = heightOf(names, 'bold');
+    this.#keep(namesHeight + 20);
+    line(names, namesHeight, 'bold', FAINT);
+    for (const cells of rows) {
+      const height = heightOf(cells, 'mono');
+      if (this.#keep(height + 5)) line(names, namesHeight, 'bold', FAINT);
+      line(cells, height, 'mono', INK);
+    }
     this.#doc.x = MARGIN;
   }
 
@@ -205,8 +210,10 @@ export class PrintedPage {
       .heightOfString(text, { width });
   }
 
-  /** Begins a page unless this much room is left. */
-  #keep(height: number): void {
-    if (this.#doc.y + height > this.#doc.page.maxY()) this.#doc.addPage();
+  /** Begins a page unless this much room is left; returns whether it did. */
+  #keep(height: number): boolean {
+    const full = this.#doc.y + height > this.#doc.page.maxY();
+    if (full) this.#doc.addPage();
+    return full;
   }
 }

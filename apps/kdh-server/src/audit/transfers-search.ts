@@ -41,25 +41,32 @@ export function planTransfers(
   const driver = driverOf(filters, terminals);
   const { put, values } = new Parameters();
   const within = withinSpan(filters, page.after, put);
-  const walk = (limit: number) =>
-    `${walks[driver](filters, terminals, put, within)} order by id desc limit ${put(limit)}`;
+  const walk = (rows: number) =>
+    `${walks[driver]({ filters, terminals, put, within, rows })} order by id desc limit ${put(rows)}`;
 
   const rest = restOf(filters, terminals, driver, put);
-  if (rest.length === 0) return { driver, page: { text: walk(page.limit + 1), parameters: values } };
-  const text = `select a.id from (${walk(EXAMINED)}) met join attempt a on a.id = met.id
-    where ${allOf(rest)} order by a.id desc limit ${put(page.limit + 1)}`;
-  return { driver, page: { text, parameters: values }, horizon: horizonOf(filters, terminals, driver, page) };
+  if (rest.length === 0) {
+    const text = `select id from (${walk(page.limit + 1)}) met order by id desc`;
+    return { driver, page: { text, parameters: values } };
+  }
+  const met = givesWhole.has(driver)
+    ? `(${walk(EXAMINED)}) a`
+    : `(${walk(EXAMINED)}) met join attempt a on a.id = met.id`;
+  const text = `select a.id from ${met} where ${allOf(rest)} order by a.id desc limit ${put(page.limit + 1)}`;
+  return { driver, page: { text, parameters: values }, horizon: horizonOf(driver, filters, terminals, page) };
 }
 
 function horizonOf(
+  driver: TransferDriver,
   filters: TransferFilters,
   terminals: NamedTerminals,
-  driver: TransferDriver,
   { after }: PageRequest,
 ): Statement {
   const { put, values } = new Parameters();
-  const walk = walks[driver](filters, terminals, put, withinSpan(filters, after, put));
-  return { text: `${walk} order by id desc offset ${put(EXAMINED - 1)} limit 1`, parameters: values };
+  const within = withinSpan(filters, after, put);
+  const walk = walks[driver]({ filters, terminals, put, within, rows: EXAMINED });
+  const text = `select id from (${walk} order by id desc offset ${put(EXAMINED - 1)} limit 1) last`;
+  return { text, parameters: values };
 }
 
 function driverOf(filters: TransferFilters, terminals: NamedTerminals): TransferDriver {
@@ -102,44 +109,68 @@ export function timeOfId(id: string): string {
   return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)).toISOString();
 }
 
+/** What a walk is made of. */
+interface Asked {
+  filters: TransferFilters;
+  terminals: NamedTerminals;
+  put: Put;
+  within: Within;
+  /** How many of the newest are of use: no part of a walk reads more. */
+  rows: number;
+}
+
+/** Walks of attempts themselves, whose other columns need no second look. */
+const givesWhole: ReadonlySet<TransferDriver> = new Set([
+  'run',
+  'station',
+  'campaign',
+  'unsuccessful',
+  'time',
+]);
+
+/**
+ * Two attempts of a terminal may have been numbered in another order than that of their ids, which clocks of two nodes
+ * make: this many more are read of each.
+ */
+const OUT_OF_ORDER = 20;
+
 /** What each driver walks, newest first; each gives `id` once. */
-const walks: Record<
-  TransferDriver,
-  (filters: TransferFilters, terminals: NamedTerminals, put: Put, within: Within) => string
-> = {
+const walks: Record<TransferDriver, (asked: Asked) => string> = {
   // With its BDK, as the index has it; there are few BDKs.
-  ksn: ({ ksn }, _, put, within) =>
-    `select distinct k.attempt_id as id from bdk b join attempt_key k on k.bdk_id = b.id and k.ksn = ${put(ksn)}
+  ksn: ({ filters, put, within }) =>
+    `select distinct k.attempt_id as id from bdk b join attempt_key k on k.bdk_id = b.id and k.ksn = ${put(filters.ksn)}
       where ${within('k.attempt_id')}`,
-  kcv: ({ kcv }, _, put, within) =>
-    `select distinct attempt_id as id from attempt_check_value where kcv = ${put(kcv)} and ${within('attempt_id')}`,
+  kcv: ({ filters, put, within }) =>
+    `select distinct attempt_id as id from attempt_check_value where kcv = ${put(filters.kcv)}
+      and ${within('attempt_id')}`,
   // By the number, which is dense for each terminal: for the id the planner may walk all attempts there are.
-  terminal: (_, terminals, put, within) =>
+  terminal: ({ terminals, put, within, rows }) =>
     `select a.id from unnest(${put(terminals)}::uuid[]) t(id) cross join lateral (select id from attempt
-      where terminal_id = t.id and ${within('id')} order by number desc limit ${put(EXAMINED)}) a`,
-  person: ({ person }, _, put, within) =>
+      where terminal_id = t.id and ${within('id')} order by number desc limit ${put(rows + OUT_OF_ORDER)}) a`,
+  person: ({ filters, put, within, rows }) =>
     `select id from (
-      (select id from attempt where requested_by = ${put(person)} and requested_by like 'operator:%'
-        and ${within('id')} order by id desc limit ${put(EXAMINED)})
+      (select id from attempt where requested_by = ${put(filters.person)} and requested_by like 'operator:%'
+        and ${within('id')} order by id desc limit ${put(rows)})
       union
-      (select attempt_id from attempt_approval where person = ${put(person)} and ${within('attempt_id')}
-        order by attempt_id desc limit ${put(EXAMINED)})) either`,
-  run: ({ runId }, _, put, within) =>
-    `select id from attempt where run_id = ${put(runId)} and ${within('id')}`,
-  station: ({ station }, _, put, within) =>
-    `select id from attempt where station = ${put(station)} and ${within('id')}`,
-  campaign: ({ campaignId }, _, put, within) =>
-    `select id from attempt where campaign_id = ${put(campaignId)} and ${within('id')}`,
-  unsuccessful: ({ state }, _, put, within) =>
-    `select id from attempt where outcome = ${put(state)} and outcome <> 'CONFIRMED' and ${within('id')}`,
+      (select attempt_id from attempt_approval where person = ${put(filters.person)} and ${within('attempt_id')}
+        order by attempt_id desc limit ${put(rows)})) either`,
+  run: ({ filters, put, within }) =>
+    `select * from attempt where run_id = ${put(filters.runId)} and ${within('id')}`,
+  station: ({ filters, put, within }) =>
+    `select * from attempt where station = ${put(filters.station)} and ${within('id')}`,
+  campaign: ({ filters, put, within }) =>
+    `select * from attempt where campaign_id = ${put(filters.campaignId)} and ${within('id')}`,
+  unsuccessful: ({ filters, put, within }) =>
+    `select * from attempt where outcome = ${put(filters.state)} and outcome <> 'CONFIRMED' and ${within('id')}`,
   // Materialized: all that is under way, which does not grow with the history.
-  underWay: ({ state }, _, put, within) =>
+  underWay: ({ filters, put, within }) =>
     `select id from (with open as materialized (
-      select id from attempt where outcome is null and state = ${put(state)}) select id from open) open
+      select id from attempt where outcome is null and state = ${put(filters.state)}) select id from open) open
       where ${within('id')}`,
-  bdk: ({ bdkId }, _, put, within) =>
-    `select distinct attempt_id as id from attempt_key where bdk_id = ${put(bdkId)} and ${within('attempt_id')}`,
-  time: (_filters, _, _put, within) => `select id from attempt where ${within('id')}`,
+  bdk: ({ filters, put, within }) =>
+    `select distinct attempt_id as id from attempt_key where bdk_id = ${put(filters.bdkId)}
+      and ${within('attempt_id')}`,
+  time: ({ within }) => `select * from attempt where ${within('id')}`,
 };
 
 /** Conditions of the filters that the driver does not answer, on the attempt `a`. */

@@ -14,6 +14,7 @@ import { UnsealedGroups1764810000000 } from './migrations/1764810000000-unsealed
 import { VacuumPace1764820000000 } from './migrations/1764820000000-vacuum-pace.ts';
 import { PersonNames1764900000000 } from './migrations/1764900000000-person-names.ts';
 import { LogArchive1765000000000 } from './migrations/1765000000000-log-archive.ts';
+import { SearchCovering1766100000000 } from './migrations/1766100000000-search-covering.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -32,6 +33,7 @@ export const migrations = [
   VacuumPace1764820000000,
   PersonNames1764900000000,
   LogArchive1765000000000,
+  SearchCovering1766100000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */

@@ -63,12 +63,24 @@ export function reportPdf({
   for (const { name, value } of figures) page.row(name, value);
   page.heading('Lines');
   if (rows.length === 0) page.paragraph('None.');
-  else
+  else {
+    const lines = rows.map((row) => row.map((value) => value ?? '–'));
     page.table(
-      columns.map((name) => [name, 1]),
-      rows.map((row) => row.map((value) => value ?? '–')),
+      columns.map((name, n) => [name, shareOf([name, ...lines.map((line) => line[n]!)])]),
+      lines,
     );
+  }
   page.heading('Examined');
   page.blanks(['Name', 'Date', 'Signature']);
   return page.end();
+}
+
+/** Characters that a column is given: its longest word, an id or a digest on two lines, and a little text. */
+function shareOf(texts: string[]): number {
+  const longest = (lengths: number[]) => lengths.reduce((most, length) => Math.max(most, length), 0);
+  const words = texts
+    .flatMap((text) => text.split(' '))
+    .map(({ length }) => (length > 32 ? length / 2 : length));
+  const text = Math.min(12, longest(texts.map(({ length }) => length)));
+  return Math.max(longest(words), text) + 3;
 }
