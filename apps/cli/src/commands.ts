@@ -1,4 +1,5 @@
 import { exportLog } from './audit/export.ts';
+import { bundleFromArchive } from './audit/from-archive.ts';
 import { verifyReceiptFile } from './audit/receipt.ts';
 import { verifyBundle } from './audit/verify.ts';
 import type { Command } from './command.ts';
@@ -54,6 +55,7 @@ export const commands: readonly Command[] = [
   selfTest,
   zeroise,
   exportLog,
+  bundleFromArchive,
   verifyBundle,
   verifyReceiptFile,
   initWitness,

@@ -70,7 +70,11 @@ export const exportLog = defineCommand({
 });
 
 /** Entries and leaf hashes as they come: to say what is wrong with them is for `audit verify`. */
-async function exportWhole(log: LogApi, out: string, { size }: Checkpoint): Promise<void> {
+export async function exportWhole(
+  log: Pick<LogApi, 'find'>,
+  out: string,
+  { size }: Checkpoint,
+): Promise<void> {
   for (const tile of leafTiles(size)) {
     for (const path of [tilePath(tile), entriesPath(tile)]) {
       const bytes = await log.find(path);
