@@ -10,6 +10,7 @@ import { Connection } from '../../apps/terminal-sim/dist/connection.js';
 import { enrol } from '../../apps/terminal-sim/dist/enrol.js';
 import { certificationRequests } from '../../apps/terminal-sim/dist/identity.js';
 import { honest } from '../../apps/terminal-sim/dist/misbehaviour.js';
+import { changed } from '../../apps/terminal-sim/dist/record.js';
 import { Store } from '../../apps/terminal-sim/dist/store.js';
 import { isLoaded } from '../../apps/terminal-sim/dist/terminal.js';
 import { writeIdentities } from './loads/identities.mjs';
@@ -46,7 +47,7 @@ let system;
 try {
   system = await startSystem(folder, {});
   await writeIdentities(join(folder, 'terminals'), serials);
-  const store = await Store.open(join(folder, 'terminals'));
+  const store = await Store.open(join(folder, 'terminals'), changed);
   for (const serial of serials) {
     const csrs = await certificationRequests(serial, store.records.get(serial).identity);
     const enrolment = await enrol(system.enrolment, { serial, csrs }, new AbortController().signal);

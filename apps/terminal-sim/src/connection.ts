@@ -14,7 +14,7 @@ import { clientTls, resultSigner } from './identity.ts';
 import type { Log } from './log.ts';
 import type { Behaviour } from './misbehaviour.ts';
 import type { ConnectionEnd } from './reconnect.ts';
-import type { TerminalRecord } from './record.ts';
+import type { Change, TerminalRecord } from './record.ts';
 import type { Store } from './store.ts';
 import { type Conversation, type Decision, eraseReplaced, hello, receive, signReport } from './terminal.ts';
 
@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   readonly serial: string;
   /** `wss://host:port`, or the whole address with the protocol's path. */
   readonly kdh: string;
-  readonly store: Store<TerminalRecord>;
+  readonly store: Store<TerminalRecord, Change>;
   readonly behaviour: Behaviour;
   readonly log: Log;
   /** What was stored because of a message. */
@@ -173,9 +173,9 @@ export class Connection {
     if (message.t === 'KICK') this.#kick = message.b;
     if (message.t === 'ERROR') log('warn', 'kdh-error', message.b.name, { serial, ...message.b });
     const decision = await this.#decide(message);
-    if (decision.record) {
+    if (decision.change) {
       const before = this.#record;
-      await store.commit(serial, decision.record);
+      await store.commit(serial, decision.change);
       eraseReplaced(before, this.#record);
       this.#options.onStored(message);
     }

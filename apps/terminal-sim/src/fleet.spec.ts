@@ -7,14 +7,14 @@ import { protocolCodes } from '@openkdh/terminal-protocol';
 import { Fleet, type FleetOptions } from './fleet.ts';
 import { makeIdentity } from './identity.ts';
 import { parseMisbehaviour } from './misbehaviour.ts';
-import type { Identity, TerminalRecord } from './record.ts';
+import { type Change, changed, type Identity, type TerminalRecord } from './record.ts';
 import { Store } from './store.ts';
 import { isLoaded } from './terminal.ts';
 import { KdhStub } from './testing/kdh-stub.ts';
 
 let stub: KdhStub;
 let folder: string;
-let store: Store<TerminalRecord>;
+let store: Store<TerminalRecord, Change>;
 let identity: Identity;
 let events: { event: string; serial?: string; [field: string]: unknown }[];
 
@@ -26,7 +26,7 @@ afterAll(() => stub.close());
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'openkdh-fleet-'));
   await writeFile(join(folder, 'token'), 'test-token\n');
-  store = await Store.open(join(folder, 'state'));
+  store = await Store.open(join(folder, 'state'), changed);
   await store.commit('T-1', { identity, epoch: 0, slots: {}, results: [] }); // RSA keys take their time
   events = [];
   stub.faults = {};
@@ -97,7 +97,7 @@ describe('the way that goes right', () => {
   test('a second run carries on with what is stored', async () => {
     await runUntil(fleet(['T-1']), isFleetLoaded);
     await store.close();
-    store = await Store.open(join(folder, 'state'));
+    store = await Store.open(join(folder, 'state'), changed);
     events = [];
     stub.received.length = 0;
     await runUntil(fleet(['T-1']), () => seen('connected'));
@@ -278,7 +278,7 @@ test('disconnect-at leaves unread what stands behind the message', async () => {
 
 test('a store that another process has taken over ends the fleet', async () => {
   const running = fleet(['T-1']).run();
-  const newer = await Store.open(join(folder, 'state'));
+  const newer = await Store.open(join(folder, 'state'), changed);
   await expect(running).rejects.toMatchObject({ code: 'STORE_TAKEN_OVER' });
   await newer.close();
 });

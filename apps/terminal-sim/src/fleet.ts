@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 import { behaviourOf, type Misdemeanour } from './misbehaviour.ts';
 import { writeOracle } from './oracle.ts';
 import { type ConnectionEnd, nextConnection } from './reconnect.ts';
-import type { TerminalRecord } from './record.ts';
+import type { Change, TerminalRecord } from './record.ts';
 import type { Store } from './store.ts';
 import { isLoaded } from './terminal.ts';
 
@@ -22,7 +22,7 @@ export interface FleetOptions {
   readonly misdemeanours: readonly Misdemeanour[];
   /** Where to write what `writeOracle` says; absent: nowhere. */
   readonly oracleFile?: string;
-  readonly store: Store<TerminalRecord>;
+  readonly store: Store<TerminalRecord, Change>;
   readonly log: Log;
   /** Jitter of reconnections: a number from 0 to 1. */
   random(): number;

@@ -3,13 +3,13 @@ import { type Arguments, help, parseArguments } from './arguments.ts';
 import { TerminalSimError } from './errors.ts';
 import { Fleet } from './fleet.ts';
 import { jsonLog } from './log.ts';
-import type { TerminalRecord } from './record.ts';
+import { changed } from './record.ts';
 import { Store } from './store.ts';
 
 /** Switches the terminals on and runs them until SIGTERM or SIGINT, or until the parent process is gone. */
 async function run({ state, debug, ...options }: Arguments): Promise<void> {
   const log = jsonLog((line) => process.stdout.write(line), debug ? 'debug' : 'info');
-  const store = await Store.open<TerminalRecord>(state);
+  const store = await Store.open(state, changed);
   const fleet = new Fleet({ ...options, store, log, random: Math.random });
   process.once('SIGTERM', () => fleet.stop());
   process.once('SIGINT', () => fleet.stop());

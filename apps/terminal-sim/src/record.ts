@@ -3,8 +3,8 @@ import type { CrlSeen } from '@openkdh/tr34';
 import type { KeyAlgorithm } from './key-algorithm.ts';
 
 /**
- * What a terminal keeps in its flash. A member changes as a whole; members that belong together (the keys of a plan,
- * its signed result, the next nonce) change in one commit. See `Store`.
+ * What a terminal keeps in its flash. What belongs together (the keys of a plan, their signed result, the use of the
+ * nonce) changes in one commit, as a `Change`. See `Store`.
  */
 export interface TerminalRecord {
   readonly identity: Identity;
@@ -17,8 +17,37 @@ export interface TerminalRecord {
   /** R_KRD: the one nonce that a key token may carry. 16 bytes; absent until the first RANDOM. */
   readonly nonce?: Uint8Array;
   readonly slots: Readonly<Record<string, Slot>>;
-  /** Oldest first. */
+  /** Oldest first, at most four. One without LOAD_ACK is the last to go. */
   readonly results: readonly StoredResult[];
+}
+
+/**
+ * What one message changes, and what the journal keeps of it: members of the record as they are from now on, but of
+ * `slots` only those that are new, the others stay.
+ */
+export interface Change extends Partial<TerminalRecord> {
+  /** Takes the place of the result of the same attempt, or is added. */
+  readonly result?: StoredResult;
+}
+
+const keptResults = 4;
+
+/** The record after a change. `record`: none before the first one, which has every member that must be there. */
+export function changed(record: TerminalRecord | undefined, { result, ...members }: Change): TerminalRecord {
+  const after = { ...record, ...members } as TerminalRecord;
+  return {
+    ...after,
+    ...(members.slots && { slots: { ...record?.slots, ...members.slots } }),
+    ...(result && { results: withResult(after.results, result) }),
+  };
+}
+
+function withResult(results: readonly StoredResult[], added: StoredResult): StoredResult[] {
+  const same = results.findIndex(({ result }) => result.attempt === added.result.attempt);
+  if (same >= 0) return results.with(same, added);
+  if (results.length < keptResults) return [...results, added];
+  const acknowledged = results.findIndex(({ verdict }) => verdict !== undefined);
+  return [...results.toSpliced(Math.max(acknowledged, 0), 1), added];
 }
 
 /** The private keys that the terminal made for itself, one for each purpose (PCI PIN 19-12). PKCS#8 DER. */

@@ -13,7 +13,8 @@ interface Flash {
 
 let folder: string;
 const journal = () => join(folder, 'journal');
-const reopen = () => Store.open<Flash>(folder);
+const merged = (record: Partial<Flash> | undefined, patch: Partial<Flash>) => ({ ...record, ...patch });
+const reopen = () => Store.open(folder, merged);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'openkdh-store-'));

@@ -1,3 +1,4 @@
+import { appendFileSync, fstatSync } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
@@ -9,9 +10,12 @@ import { TerminalSimError } from './errors.ts';
  *
  * - **Atomic.** One `commit` is one journal record: after a power cut it is there whole or not at all, however many
  *   members of a record it changes.
- * - **Durable.** `commit` resolves after fdatasync. Commits that arrive during a sync share the next one.
+ * - **Durable.** `commit` resolves after fdatasync. Commits of one turn of the event loop, and those that arrive during a
+ *   sync, share one.
  * - **Ordered.** Commits are applied, to the file and to `records`, in the order in which they were called.
  * - `records` shows only what is durable.
+ *
+ * What a patch (`P`) makes of a record (`T`) the caller says. A record is the patch that makes it of nothing.
  *
  * Opening replays the journal, drops an unfinished write at its end, and writes a new journal with one entry for each
  * record.
@@ -19,39 +23,47 @@ import { TerminalSimError } from './errors.ts';
  * The file holds CLEAR KEYS: a terminal has a secure processor for them, a simulator has a folder of mode 0700. Values
  * are written with the structured clone format of V8, which takes bytes as bytes, so that keys are never strings.
  */
-export class Store<T extends object> {
+export class Store<T extends object, P extends object> {
   /** Bytes at the end of the journal that were no whole record, left by a process that was killed while writing. */
   readonly droppedBytes: number;
   readonly #file: FileHandle;
   readonly #records: Map<string, T>;
+  readonly #patched: Patched<T, P>;
   #size: number;
-  #waiting: PendingCommit<T>[] = [];
+  #waiting: PendingCommit<P>[] = [];
   #flushing: Promise<void> | undefined;
   #failure: TerminalSimError | undefined;
 
-  private constructor(file: FileHandle, size: number, records: Map<string, T>, droppedBytes: number) {
+  private constructor(
+    { file, size }: Journal,
+    { records, droppedBytes }: Replayed<T>,
+    patched: Patched<T, P>,
+  ) {
     this.#file = file;
     this.#size = size;
     this.#records = records;
+    this.#patched = patched;
     this.droppedBytes = droppedBytes;
   }
 
   /** Opens or creates the journal in `folder` (created with mode 0700). Errors: STORE_UNREADABLE. */
-  static async open<T extends object>(folder: string): Promise<Store<T>> {
+  static async open<T extends object, P extends object>(
+    folder: string,
+    patched: Patched<T, P>,
+  ): Promise<Store<T, P>> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await chmod(folder, 0o700);
     const path = join(folder, journalName);
-    const { records, droppedBytes } = replay<T>(await readJournal(path), path);
-    const { file, size } = await writeCompacted(folder, records);
-    return new Store(file, size, records, droppedBytes);
+    const replayed = replay(await readJournal(path), path, patched);
+    return new Store(await writeCompacted(folder, replayed.records), replayed, patched);
   }
 
   get records(): ReadonlyMap<string, Readonly<T>> {
     return this.#records;
   }
 
-  /** Merges the members of `patch` into the record of `key`. Errors: STORE_FAILED, STORE_TAKEN_OVER. */
-  commit(key: string, patch: Partial<T>): Promise<void> {
+  /** Patches the record of `key`. Errors: STORE_FAILED, STORE_TAKEN_OVER. */
+  commit(key: string, patch: P): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, patch, frame: frameOf({ key, patch }), resolve, reject });
@@ -67,6 +79,7 @@ export class Store<T extends object> {
   }
 
   async #flush(): Promise<void> {
+    await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
@@ -82,20 +95,21 @@ export class Store<T extends object> {
         for (const { frame } of batch) frame.fill(0);
       }
       for (const { key, patch, resolve } of batch) {
-        apply(this.#records, key, patch);
+        this.#records.set(key, this.#patched(this.#records.get(key), patch));
         resolve();
       }
     }
     this.#flushing = undefined;
   }
 
+  /** What comes before datasync reaches the page cache only and waits for nothing, so that a thread would only cost. */
   async #append(bytes: Buffer): Promise<void> {
     try {
-      const { size, nlink } = await this.#file.stat();
+      const { size, nlink } = fstatSync(this.#file.fd);
       if (size !== this.#size || nlink === 0) {
         throw new TerminalSimError('STORE_TAKEN_OVER', 'another process has opened this state folder');
       }
-      await this.#file.appendFile(bytes);
+      appendFileSync(this.#file.fd, bytes);
       await this.#file.datasync();
       this.#size += bytes.length;
     } finally {
@@ -104,12 +118,26 @@ export class Store<T extends object> {
   }
 }
 
-interface Entry<T> {
+/** The record of a key after a patch; without a record at the first one. */
+type Patched<T, P> = (record: T | undefined, patch: P) => T;
+
+interface Entry<P> {
   key: string;
-  patch: Partial<T>;
+  patch: P;
 }
 
-interface PendingCommit<T> extends Entry<T> {
+interface Journal {
+  file: FileHandle;
+  /** Bytes of it that are durable. */
+  size: number;
+}
+
+interface Replayed<T> {
+  records: Map<string, T>;
+  droppedBytes: number;
+}
+
+interface PendingCommit<P> extends Entry<P> {
   frame: Buffer;
   resolve: () => void;
   reject: (reason: Error) => void;
@@ -140,7 +168,7 @@ async function readJournal(path: string): Promise<Buffer> {
   }
 }
 
-function replay<T extends object>(journal: Buffer, path: string) {
+function replay<T, P>(journal: Buffer, path: string, patched: Patched<T, P>): Replayed<T> {
   if (!journal.subarray(0, magic.length).equals(magic)) {
     throw new TerminalSimError('STORE_UNREADABLE', `${path} is not a journal of version 1`);
   }
@@ -148,8 +176,8 @@ function replay<T extends object>(journal: Buffer, path: string) {
   let offset = magic.length;
   for (let payload = payloadAt(journal, offset); payload; payload = payloadAt(journal, offset)) {
     // A copy, because the deserializer returns views, which would keep the whole journal in memory.
-    const { key, patch } = deserialize(Uint8Array.prototype.slice.call(payload)) as Entry<T>;
-    apply(records, key, patch);
+    const { key, patch } = deserialize(Uint8Array.prototype.slice.call(payload)) as Entry<P>;
+    records.set(key, patched(records.get(key), patch));
     offset += frameHeaderBytes + payload.length;
   }
   const droppedBytes = journal.length - offset;
@@ -168,12 +196,8 @@ function payloadAt(journal: Buffer, offset: number): Buffer | undefined {
   return crc32(payload) === journal.readUInt32BE(offset + 4) ? payload : undefined;
 }
 
-function apply<T extends object>(records: Map<string, T>, key: string, patch: Partial<T>): void {
-  records.set(key, { ...records.get(key), ...patch } as T);
-}
-
 /** Writes the journal anew beside the old one and puts it in its place, so that a crash leaves one of the two. */
-async function writeCompacted(folder: string, records: Map<string, object>) {
+async function writeCompacted(folder: string, records: Map<string, object>): Promise<Journal> {
   const path = join(folder, journalName);
   const temporary = `${path}.new`;
   const file = await open(temporary, 'w', 0o600);

@@ -70,7 +70,7 @@ const storedSlots = (terminal: Terminal) => Object.keys(terminal.record.slots);
 describe('WELCOME', () => {
   test('the epoch is stored, and has to rise', async () => {
     const { terminal, decision } = await welcomed(enrolled, 7);
-    expect(decision.record?.epoch).toBe(7);
+    expect(decision.change?.epoch).toBe(7);
     for (const epoch of [1, 6, 7]) {
       await expect(welcomed(terminal, epoch)).rejects.toMatchObject({
         code: 'SUPERSEDED_SESSION',
@@ -88,7 +88,7 @@ describe('WELCOME', () => {
   test('bound but without a KBPK it repeats the outstanding nonce', async () => {
     const { sent, decision } = await welcomed(bound, 2);
     expect(nonceIn(sent)).toEqual(nonce);
-    expect(decision.record?.nonce).toEqual(nonce);
+    expect(decision.change?.nonce).toEqual(nonce);
   });
 
   test('with a KBPK it repeats only what was not acknowledged', async () => {
@@ -104,8 +104,8 @@ describe('binding', () => {
   test('the nonce is stored before it is sent', async () => {
     const token = Buffer.from(await kdh.credential()).toString('base64');
     const { decision, sent } = await deliver(enrolled, { t: 'BIND_CHALLENGE', b: { token } });
-    expect(decision.record?.nonce).toEqual(nonceIn(sent));
-    expect(decision.record?.boundKdh).toBeUndefined();
+    expect(decision.change?.nonce).toEqual(nonceIn(sent));
+    expect(decision.change?.boundKdh).toBeUndefined();
   });
 
   test('HELLO names the bound KDH', () => {
@@ -150,9 +150,9 @@ describe('LOAD_KBPK', () => {
     expect(result.planHash).toBe(tokenHash(load.token));
     expect(result.results[0]!.kcv).toBe(load.kcv);
     expect(decision.send![0]!.re).toBe(messageId);
-    expect(decision.record).toMatchObject({
+    expect(decision.change).toMatchObject({
       slots: { 'KBPK-AES': { usage: 'K1', algorithm: 'A128', kcv: load.kcv, attempt: load.attempt } },
-      results: [{ result }],
+      result: { result },
       nonce: undefined,
     });
     expect(isSignedBy(bound, result)).toBe(true);
@@ -200,7 +200,7 @@ describe('LOAD_KBPK', () => {
     const first = await deliver(bound, { t: 'LOAD_KBPK', b: load });
     const second = await deliver(first.terminal, { t: 'LOAD_KBPK', b: load });
     expect(second.sent).toEqual(first.sent);
-    expect(second.decision.record).toBeUndefined();
+    expect(second.decision.change).toBeUndefined();
   });
 
   test('the same token as another attempt is a replay', async () => {
@@ -236,8 +236,9 @@ describe('LOAD_KEYS', () => {
     );
     expect(result.planHash).toBe(load.planHash);
     expect(isSignedBy(holdsKbpk, result)).toBe(true);
-    expect(Object.keys(decision.record!.slots!)).toEqual(['KBPK-AES', 'KBPK-TDES', 'PIN', 'DATA']);
-    expect(decision.record!.results!.at(-1)).toEqual({ result });
+    expect(Object.keys(decision.change!.slots!)).toEqual(['KBPK-TDES', 'PIN', 'DATA']);
+    expect(storedSlots(terminal)).toEqual(['KBPK-AES', 'KBPK-TDES', 'PIN', 'DATA']);
+    expect(decision.change!.result).toEqual({ result });
     expect(isLoaded(terminal.record)).toBe(false); // not acknowledged
   });
 
@@ -301,7 +302,7 @@ describe('LOAD_KEYS', () => {
     const second = await deliver(terminal, { t: 'LOAD_KEYS', b: { ...load, epoch: 2 } });
     expect(second.sent).toEqual(first.sent);
     expect(resultIn(second.sent).epoch).toBe(1);
-    expect(second.decision.record).toBeUndefined();
+    expect(second.decision.change).toBeUndefined();
   });
 
   test('other bytes for the same attempt', async () => {

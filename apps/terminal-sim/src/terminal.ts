@@ -29,11 +29,11 @@ import {
   openKbpk,
   terminalCredential,
 } from './key-transport.ts';
-import type { BoundKdh, Slot, StoredResult, TerminalRecord } from './record.ts';
+import type { BoundKdh, Change, Slot, StoredResult, TerminalRecord } from './record.ts';
 
 /**
  * The rules of one terminal: what it keeps, what it refuses, what it answers. Nothing here does I/O. The caller
- * commits `Decision.record` and only then sends, so that what the terminal says holds after a power cut as well.
+ * commits `Decision.change` and only then sends, so that what the terminal says holds after a power cut as well.
  */
 
 /** What a terminal knows of one connection. */
@@ -67,7 +67,7 @@ export interface Surroundings {
 
 export interface Decision {
   /** To be stored in one piece, before anything of `send` leaves. */
-  readonly record?: Partial<TerminalRecord>;
+  readonly change?: Change;
   readonly conversation?: Partial<Conversation>;
   /** In this order; those with `re` answer the message that was received. */
   readonly send?: readonly { message: TerminalMessage; re?: string }[];
@@ -75,8 +75,6 @@ export interface Decision {
 
 export const model = 'OpenKDH simulator';
 const nonceBytes = 16;
-/** Results kept for QUERY. One without LOAD_ACK is the last to go. */
-const keptResults = 4;
 
 /** The first message of a connection. `nonceD`: 16 bytes. */
 export function hello(serial: string, record: TerminalRecord, nonceD: Uint8Array): TerminalMessage {
@@ -168,16 +166,16 @@ function onWelcome({ record }: Terminal, { epoch }: Welcome, around: Surrounding
   if (!record.boundKdh) {
     const token = base64(terminalCredential(record));
     return {
-      record: { epoch },
+      change: { epoch },
       conversation,
       send: [...unacknowledged, { message: { t: 'BIND_REQ', b: { token } } }],
     };
   }
-  if (holds(record, 'K1')) return { record: { epoch }, conversation, send: unacknowledged };
+  if (holds(record, 'K1')) return { change: { epoch }, conversation, send: unacknowledged };
   // The KDH may not have heard the nonce, or may want to send the same token again.
   const nonce = outstandingNonce(record, around);
   return {
-    record: { epoch, nonce },
+    change: { epoch, nonce },
     conversation,
     send: [...unacknowledged, { message: randomMessage(nonce) }],
   };
@@ -191,7 +189,7 @@ function onBindChallenge(
 ): Decision {
   const candidate = openCredential(Buffer.from(token, 'base64'), record, around.now);
   const nonce = outstandingNonce(record, around);
-  return { record: { nonce }, conversation: { candidate }, send: [{ message: randomMessage(nonce), re }] };
+  return { change: { nonce }, conversation: { candidate }, send: [{ message: randomMessage(nonce), re }] };
 }
 
 function onBind({ record, conversation: { candidate } }: Terminal, bind: Bind): Decision {
@@ -201,7 +199,7 @@ function onBind({ record, conversation: { candidate } }: Terminal, bind: Bind): 
   if (bind.krdCertificateFingerprint !== krdFingerprint(record)) {
     throw new ProtocolError('BAD_TOKEN', 'BIND names another KRD than this one');
   }
-  return { record: { boundKdh: candidate } };
+  return { change: { boundKdh: candidate } };
 }
 
 async function onLoadKbpk(
@@ -223,15 +221,15 @@ async function onLoadKbpk(
   if ('code' in opened) {
     // The token was not opened, so which of the KBPKs it would have been is not known.
     const refused = refuseLoad(terminal, load, hash, [{ slot: 'KBPK', code: opened.code }], re, around);
-    return { ...refused, record: { ...refused.record, nonce: nonce.left } };
+    return { ...refused, change: { ...refused.change, nonce: nonce.left } };
   }
   const { slot, boundKdh, ...key } = opened;
   const stored = sign(terminal, load, hash, [{ slot, code: 0, kcv: key.kcv }], around);
   return {
-    record: {
+    change: {
       boundKdh, // it remembers the CRL that came with the token
-      slots: { ...record.slots, [slot]: { ...key, ...loadedNow(load, around) } },
-      results: withResult(record.results, stored),
+      slots: { [slot]: { ...key, ...loadedNow(load, around) } },
+      result: stored,
       nonce: nonce.left,
     },
     send: [{ message: resultMessage(stored), re }],
@@ -277,16 +275,14 @@ async function onLoadKeys(
   }));
   const stored = sign(terminal, load, hash, results, around);
   return {
-    record: { slots: { ...record.slots, ...opened }, results: withResult(record.results, stored) },
+    change: { slots: opened, result: stored },
     send: [{ message: resultMessage(stored), re }],
   };
 }
 
 function onLoadAck({ record }: Terminal, { attempt, verdict }: LoadAck): Decision {
-  const results = record.results.map((stored) =>
-    stored.result.attempt === attempt ? { ...stored, verdict } : stored,
-  );
-  return { record: { results } };
+  const stored = record.results.find(({ result }) => result.attempt === attempt);
+  return { change: stored ? { result: { ...stored, verdict } } : {} };
 }
 
 function onQuery({ record }: Terminal, query: Query, re: string): Decision {
@@ -353,7 +349,7 @@ function refuseLoad(
 ): Decision {
   const stored = sign(terminal, load, hash, results, around);
   return {
-    record: { results: withResult(terminal.record.results, stored) },
+    change: { result: stored },
     send: [{ message: resultMessage(stored), re }],
   };
 }
@@ -372,12 +368,6 @@ function sign(
 /** The result that says what `report` does. */
 export function signReport(report: Report, serial: string, sign: Surroundings['sign']): LoadResult {
   return { ...report, signature: base64(sign(loadResultSignedBytes(report, serial))) };
-}
-
-function withResult(results: readonly StoredResult[], added: StoredResult): StoredResult[] {
-  if (results.length < keptResults) return [...results, added];
-  const acknowledged = results.findIndex(({ verdict }) => verdict !== undefined);
-  return [...results.toSpliced(Math.max(acknowledged, 0), 1), added];
 }
 
 function erase(slot: Slot): void {

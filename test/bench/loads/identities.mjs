@@ -2,6 +2,7 @@
 // nearly all of it the search for two primes; here each key takes another two of a small pool. Every modulus is another
 // one, as enrolment demands, but whoever has two of them finds their common prime.
 import { createPrivateKey, generateKeyPairSync, generatePrimeSync } from 'node:crypto';
+import { changed } from '../../../apps/terminal-sim/dist/record.js';
 import { Store } from '../../../apps/terminal-sim/dist/store.js';
 
 const publicExponent = 65537n;
@@ -14,7 +15,7 @@ const p256 = {
 
 /** Adds terminals that are not there yet to the journal of terminal-sim in `folder`: key pairs, still to be enrolled. */
 export async function writeIdentities(folder, serials) {
-  const store = await Store.open(folder);
+  const store = await Store.open(folder, changed);
   const wanting = serials.filter((serial) => !store.records.has(serial));
   const pairs = primePairs(wanting.length);
   await Promise.all(

@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { changed } from '../../../apps/terminal-sim/dist/record.js';
 import { Store } from '../../../apps/terminal-sim/dist/store.js';
 
 /** As terminal-sim names the terminals of a fleet. */
@@ -13,7 +14,7 @@ export async function terminalRecords(folder) {
   const copy = mkdtempSync(join(tmpdir(), 'openkdh-bench-copy-'));
   try {
     cpSync(join(folder, 'journal'), join(copy, 'journal'));
-    const store = await Store.open(copy);
+    const store = await Store.open(copy, changed);
     await store.close();
     return store.records;
   } finally {

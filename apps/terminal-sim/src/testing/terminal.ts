@@ -2,7 +2,7 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { certificatePem } from '@openkdh/pki';
 import type { KdhMessage, Received, TerminalMessage } from '@openkdh/terminal-protocol';
 import { certificationRequests, makeIdentity, resultSigner } from '../identity.ts';
-import type { Identity, TerminalRecord } from '../record.ts';
+import { changed, type Identity, type TerminalRecord } from '../record.ts';
 import { type Decision, receive, type Surroundings, type Terminal } from '../terminal.ts';
 import type { TestKdh } from './kdh.ts';
 
@@ -54,7 +54,7 @@ export async function deliver(
     sent: (decision.send ?? []).map(({ message: one }) => one),
     terminal: {
       ...terminal,
-      record: { ...terminal.record, ...decision.record },
+      record: decision.change ? changed(terminal.record, decision.change) : terminal.record,
       conversation: { ...terminal.conversation, ...decision.conversation },
     },
   };
