@@ -32,7 +32,7 @@ export interface TransferPlan {
   horizon?: Statement;
 }
 
-/** A page of transfers as statements, made of the filters that are there and of no others (facts/limits.md section 3). */
+/** A page of transfers as statements, made of the filters that are there and of no others. */
 export function planTransfers(
   filters: TransferFilters,
   terminals: NamedTerminals,

@@ -81,7 +81,7 @@ export type ExportTransfers = z.infer<typeof exportTransfersSchema>;
 const time = z.iso.datetime();
 const fingerprintHex = z.string().nullable().describe('SHA-256 of the certificate, hex');
 
-/** PCI PIN 26 and facts/pci.md section 2: what the auditor reads of one attempt. Never a key block, never a PAN. */
+/** PCI PIN 26: what the auditor reads of one attempt. Never a key block, never a PAN. */
 export const transferSchema = z
   .object({
     attemptId: z.uuid(),

@@ -12,7 +12,7 @@ export class UnfitDatabaseError extends Error {
   }
 }
 
-/** Settings under which a committed KSN could be lost in a crash and given out again (facts/queue-and-database.md 2). */
+/** Settings under which a committed KSN could be lost in a crash and given out again. */
 const required: Record<string, (value: string) => boolean> = {
   synchronous_commit: (value) => value !== 'off',
   fsync: (value) => value === 'on',

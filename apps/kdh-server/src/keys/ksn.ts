@@ -8,10 +8,10 @@ export const lastDevice: Record<DukptScheme, bigint> = {
   AES: (1n << 32n) - 1n,
 };
 
-/** Hex digits of a BDK id: TDES key set id 5 bytes, AES BDK id 4 bytes. facts/dukpt.md sections 1 and 2. */
+/** Hex digits of a BDK id: TDES key set id 5 bytes, AES BDK id 4 bytes. ANSI X9.24-1 and X9.24-3. */
 export const bdkIdHexDigits: Record<DukptScheme, number> = { TDES: 10, AES: 8 };
 
-/** The last part of a space is never given out, so that its end cannot come as a surprise (facts/terminal-protocol.md section 6). */
+/** The last part of a space is never given out, so that its end cannot come as a surprise. */
 const USABLE_PERCENT = 99n;
 
 /** The most initial keys that a BDK of a scheme may ever give. */

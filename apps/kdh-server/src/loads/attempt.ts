@@ -1,7 +1,7 @@
 /**
  * The life of an attempt: state and event in, next state out. The only place that knows which change is legal;
  * the database applies it by compare-and-set on (state, version) and writes the audit event in the same transaction.
- * docs/design.md section 5, facts/terminal-protocol.md section 5.
+ * docs/design.md section 3.
  */
 
 export const attemptStates = [

@@ -31,7 +31,7 @@ export type Verdict =
 
 const AWAITING: readonly AttemptState[] = ['SENT', 'OUTCOME_UNKNOWN'];
 
-/** Judges a result whose signature has been verified. Rules of facts/terminal-protocol.md section 5. */
+/** Judges a result whose signature has been verified. */
 export function judgeResult(expected: ExpectedResult, result: LoadResult): Verdict {
   if (expected.recorded) {
     if (!sameResult(expected.recorded, result)) return { kind: 'contradiction' };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** An auditor reads the history and does nothing else (facts/pci.md section 3). */
+/** An auditor reads the history and does nothing else. */
 export const operatorRoles = ['operator', 'auditor'] as const;
 export type OperatorRole = (typeof operatorRoles)[number];
 

@@ -35,7 +35,7 @@ interface FirstKeyRequest {
 /** `queued`: a worker has to make the key; `waiting`: an attempt that can be dispatched at once. */
 export type FirstKeyAnswer = { queued: boolean; waiting?: string };
 
-/** TR-34 bind and the request for the first key, as the KDH sees them. facts/tr34.md section 2. */
+/** TR-34 bind and the request for the first key, as the KDH sees them. */
 @Injectable()
 export class Binding {
   private readonly actor: string;

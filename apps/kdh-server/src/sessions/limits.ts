@@ -2,7 +2,7 @@ import { protocolLimits } from '@openkdh/terminal-protocol';
 
 /** What one node takes from terminals at most, so that none of them, and no stranger, can starve the others. */
 export const gatewayLimits = {
-  /** TLS handshakes under way; one costs some 2.5 ms of a core (facts: terminal-protocol.md section 9). */
+  /** TLS handshakes under way; one costs some 2.5 ms of a core. */
   handshakesInFlight: 1_024,
   /** Of these from one address: silent connections from there leave room for others. */
   handshakesInFlightPerAddress: 256,

@@ -7,7 +7,7 @@ export interface LiveSession {
   readonly sessionId: string;
   readonly terminalId: string;
   readonly serial: string;
-  /** Fencing number: the newest session of a terminal has the highest (facts/terminal-protocol.md section 7). */
+  /** Fencing number: the newest session of a terminal has the highest. */
   readonly epoch: bigint;
   /** Public key of the terminal's result signing certificate. */
   readonly signingKey: KeyObject;

@@ -7,7 +7,7 @@ type Handler = (message: Received<TerminalMessage>) => Promise<unknown>;
 
 /**
  * Puts Nest's gateways on our own listener. Nest's WsAdapter would run the messages of one terminal at once, drop bad
- * JSON and unknown types in silence, and cut connections at shutdown (facts/terminal-protocol.md section 10); here each
+ * JSON and unknown types in silence, and cut connections at shutdown; here each
  * connection hands its frames over one by one and answers every one of them.
  */
 export class TerminalAdapter implements WebSocketAdapter<TerminalListener, TerminalConnection> {
