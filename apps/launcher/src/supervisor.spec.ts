@@ -45,8 +45,8 @@ function part(name: string, script?: string): Part {
 const pids = () => JSON.parse(readFileSync(join(folder, 'pids.json'), 'utf8')) as Pids;
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !condition(); await sleep(20)) {
-    if (Date.now() > deadline) throw new Error('what was waited for did not come in 10 s');
+  for (const deadline = Date.now() + 60_000; !condition(); await sleep(20)) {
+    if (Date.now() > deadline) throw new Error('what was waited for did not come in a minute');
   }
 }
 

@@ -55,7 +55,7 @@ function fleet(serials: string[], options: Partial<FleetOptions> = {}): Fleet {
 /** Runs a fleet until `done`, then stops it. */
 async function runUntil(running: Fleet, done: () => boolean): Promise<void> {
   const ended = running.run();
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   while (!done() && performance.now() < deadline) await sleep(10);
   running.stop();
   await ended;

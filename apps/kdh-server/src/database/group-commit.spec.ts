@@ -4,15 +4,22 @@ import { GroupCommit } from './group-commit.ts';
 describe('group commit', () => {
   test('callers of one turn share a flush, later ones share the next', async () => {
     const groups: number[][] = [];
+    const flushes: (() => void)[] = [];
     const commit = new GroupCommit<number, number>(async (items) => {
       groups.push(items);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise<void>((resolve) => flushes.push(resolve));
       return items.map((item) => item * 2);
     });
+    const flushed = async (flush: number) => {
+      while (flushes.length < flush) await new Promise(setImmediate);
+      flushes[flush - 1]!();
+    };
     const first = Promise.all([commit.add(1), commit.add(2)]);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    while (groups.length === 0) await new Promise(setImmediate);
     const second = Promise.all([commit.add(3), commit.add(4)]);
+    await flushed(1);
     expect(await first).toEqual([2, 4]);
+    await flushed(2);
     expect(await second).toEqual([6, 8]);
     expect(groups).toEqual([
       [1, 2],
