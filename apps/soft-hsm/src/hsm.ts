@@ -96,9 +96,14 @@ export class SoftHsm {
   #record({ message, host, scope }: Exchange, result: AnswerCode, releasedKeys: number): Promise<void> {
     const { command } = message;
     const { keysIn, keysOut } = scope;
-    const header = printable(message.header);
-    const logged = { command, code: result, header, host: host.name, keysIn, keysOut };
-    this.#machine.log('debug', 'command', `${command} answered ${result}`, logged);
+    this.#machine.log('debug', 'command', `${command} answered ${result}`, () => ({
+      command,
+      code: result,
+      header: printable(message.header),
+      host: host.name,
+      keysIn,
+      keysOut,
+    }));
     const entry = {
       event: 'command',
       client: host.id,

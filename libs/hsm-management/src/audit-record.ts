@@ -57,7 +57,19 @@ export type AuditRecord = (AuditEntry | CheckpointEntry) & {
 };
 
 export function formatRecord(record: AuditRecord): AuditLine {
-  return canonical(record);
+  return record.event === 'command' ? formatCommand(record) : canonical(record);
+}
+
+/** As `canonical`, at less than half the cost: there is one of these for every command that uses a key. */
+function formatCommand(record: AuditRecord & { event: 'command' }): string {
+  const { bootCounter, client, command, grant, keysIn, keysOut, operations, prevHash, result, seq, time } =
+    record;
+  const granted = grant === undefined ? '' : `,"grant":${JSON.stringify(grant)}`;
+  return (
+    `{"bootCounter":${bootCounter},"client":${JSON.stringify(client)},"command":${JSON.stringify(command)}` +
+    `,"event":"command"${granted},"keysIn":${JSON.stringify(keysIn)},"keysOut":${JSON.stringify(keysOut)}` +
+    `,"operations":${operations},"prevHash":"${prevHash}","result":"${result}","seq":${seq},"time":"${time}"}`
+  );
 }
 
 /** The line of a checkpoint without its signature: what is signed. */

@@ -175,7 +175,8 @@ export class AuditLog {
     const line = formatRecord(record);
     const { seq, operations, bootCounter } = record;
     const acknowledged = acknowledgedBy(record) ?? this.#head.acknowledged;
-    this.#head = { ...this.#head, seq, operations, bootCounter, acknowledged, hash: hashLine(line) };
+    const { checkpointSeq } = this.#head;
+    this.#head = { seq, hash: hashLine(line), operations, bootCounter, acknowledged, checkpointSeq };
     return line;
   }
 }

@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { wipe } from '@openkdh/block-ciphers';
-import { HmacDrbg } from './hmac-drbg.ts';
+import { CtrDrbg, seedBytes } from './ctr-drbg.ts';
 
 const poolBytes = 4096;
-const entropyBytes = 48;
-const nonceBytes = 16;
 const personalization = Buffer.from('openkdh soft-hsm', 'latin1');
 
 /** A new seed after so many pools, which is 2^16 requests of 16 bytes, the pad of a key block, or after an hour. */
@@ -14,12 +12,12 @@ const seedLifetimeMs = 3_600_000;
 /** `lengthBytes` fresh random bytes, which the caller owns. Tests pass a source of fixed ones. */
 export type Random = (lengthBytes: number) => Buffer;
 
-/** `lengthBytes` bytes of full entropy; throws if it cannot have them. */
+/** `lengthBytes` bytes of full entropy from each source that there is, one after the other; throws if there is none. */
 export type EntropySource = (lengthBytes: number) => Uint8Array;
 
 /**
- * HMAC_DRBG over the operating system's generator, drawn in pools of 4 KiB: three HMACs for each pad of a key block
- * would cost more than the block. A pool holds bytes that are still to be used, so up to 4 KiB of future output, not
+ * CTR_DRBG over the operating system's generator, drawn in pools of 4 KiB: a request for each pad of a key block would
+ * cost more than the block. A pool holds bytes that are still to be used, so up to 4 KiB of future output, not
  * of past output, is in memory; each byte is wiped from the pool when it is handed out.
  */
 export function createRandom(entropy: EntropySource = randomBytes, now: () => number = Date.now): Random {
@@ -27,7 +25,7 @@ export function createRandom(entropy: EntropySource = randomBytes, now: () => nu
   let used = poolBytes;
   let poolsSinceSeed = 0;
   let seededAt = now();
-  let drbg: HmacDrbg | undefined;
+  let drbg: CtrDrbg | undefined;
 
   const refill = () => {
     const due = poolsSinceSeed >= poolsPerSeed || now() - seededAt >= seedLifetimeMs;
@@ -55,14 +53,18 @@ export function createRandom(entropy: EntropySource = randomBytes, now: () => nu
   };
 }
 
-/** A new generator, or `drbg` with a new seed. */
-function seeded(drbg: HmacDrbg | undefined, entropy: EntropySource): HmacDrbg {
-  const seed = entropy(entropyBytes);
+/** A new generator, or `drbg` with a new seed. What further sources give is mixed in after the first. */
+function seeded(drbg: CtrDrbg | undefined, entropy: EntropySource): CtrDrbg {
+  const entropyInput = entropy(seedBytes);
   try {
-    if (drbg === undefined) return new HmacDrbg(seed, entropy(nonceBytes), personalization);
-    drbg.reseed(seed);
-    return drbg;
+    let generator = drbg;
+    for (let at = 0; at < entropyInput.length; at += seedBytes) {
+      const seed = entropyInput.subarray(at, at + seedBytes);
+      if (generator === undefined) generator = new CtrDrbg(seed, personalization);
+      else generator.reseed(seed);
+    }
+    return generator!;
   } finally {
-    wipe(seed);
+    wipe(entropyInput);
   }
 }

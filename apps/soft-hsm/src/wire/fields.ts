@@ -52,16 +52,19 @@ export class FieldReader {
 
   /** One character out of `allowed`. */
   choice<T extends string>(allowed: readonly T[], name: string, code: Refusal['code'] = '15'): T {
-    const character = this.text(1, name) as T;
-    if (!allowed.includes(character))
+    const taken = allowed.find((character) => this.takes(character));
+    if (taken === undefined) {
+      this.text(1, name); // 15 for what is no character at all
       throw new Refusal(code, `${name}: one of ${allowed.join(' ')} expected`);
-    return character;
+    }
+    return taken;
   }
 
   /** The characters `expected`, which stand in the message as they are. */
   literal(expected: string, name: string, code: Refusal['code'] = '15'): void {
-    if (this.text(expected.length, name) !== expected)
-      throw new Refusal(code, `${name}: ${expected} expected`);
+    if (this.takes(expected)) return;
+    this.text(expected.length, name); // 15 for what are no characters at all
+    throw new Refusal(code, `${name}: ${expected} expected`);
   }
 
   /** Printable characters up to `mark`, which is taken too. */
@@ -77,9 +80,11 @@ export class FieldReader {
     return this.#body.toString('latin1', this.#at, this.#at + length);
   }
 
-  /** Takes `mark` if it is next: the sign that an optional group follows. */
+  /** Takes `mark`, ASCII, if it is next: the sign that an optional group follows. */
   takes(mark: string): boolean {
-    if (this.peek(mark.length) !== mark) return false;
+    for (let n = 0; n < mark.length; n += 1) {
+      if (this.#body[this.#at + n] !== mark.charCodeAt(n)) return false;
+    }
     this.#at += mark.length;
     return true;
   }
