@@ -1,4 +1,3 @@
-import canonicalizeModule from 'canonicalize';
 import { TransparencyLogError } from './errors.ts';
 import { decodeUtf8, encodeUtf8, equalBytes } from './fields.ts';
 
@@ -11,10 +10,6 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [name: string]: JsonValue };
 
-// The package is CommonJS, `module.exports = function`, but its declaration says `export default`: node hands over the
-// function, while TypeScript under nodenext expects an object around it.
-const canonicalize = canonicalizeModule as unknown as (value: JsonValue) => string;
-
 /** Far beyond any event, and far below the depth at which a recursion ends the process. */
 const maxDepth = 64;
 
@@ -24,8 +19,7 @@ const maxDepth = 64;
  * @throws TLOG_NOT_CANONICAL
  */
 export function canonicalJson(value: JsonValue): Uint8Array {
-  requireCanonical(value, 0);
-  return encodeUtf8(canonicalize(value));
+  return encodeUtf8(serialize(value, 0));
 }
 
 /**
@@ -46,35 +40,44 @@ export function parseCanonicalJson(bytes: Uint8Array): JsonValue {
   return value;
 }
 
-function requireCanonical(value: unknown, depth: number): void {
-  if (value === null || typeof value === 'boolean') return;
+/** RFC 8785, section 3.2: in one pass with the checks, since every entry of the log is written by it. */
+function serialize(value: unknown, depth: number): string {
+  if (typeof value === 'string') return serializeText(value);
+  if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'number') {
     // Every whole number beyond has neighbours that JSON.parse would turn into it.
-    if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return;
+    if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return String(value); // 3.2.2.3: as ECMAScript writes it
     throw notCanonical('numbers to 2^53 - 1', 'one beyond');
   }
-  if (typeof value === 'string') return requireWellFormed(value);
   if (depth === maxDepth) throw notCanonical(`at most ${maxDepth} levels`, 'more');
+  let members = '';
   if (Array.isArray(value)) {
     // By index, since a hole in an array must not pass.
-    for (let n = 0; n < value.length; n++) requireCanonical(value[n], depth + 1);
-    return;
+    for (let n = 0; n < value.length; n++) members += `${n > 0 ? ',' : ''}${serialize(value[n], depth + 1)}`;
+    return `[${members}]`;
   }
   if (typeof value !== 'object' || !isPlain(value)) throw notCanonical('JSON values', typeof value);
-  for (const [name, member] of Object.entries(value)) {
-    requireWellFormed(name);
-    requireCanonical(member, depth + 1);
+  const names = Object.keys(value).sort(); // 3.2.3: by UTF-16 code units
+  for (const name of names) {
+    const member = serialize((value as Record<string, unknown>)[name], depth + 1);
+    members += `${members && ','}${serializeText(name)}:${member}`;
   }
+  return `{${members}}`;
+}
+
+/** A text whose characters all stand for themselves: most are. RFC 8785, 3.2.2.2. */
+const unescaped = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
+
+function serializeText(text: string): string {
+  if (unescaped.test(text)) return `"${text}"`;
+  if (/\p{Cs}/u.test(text)) throw notCanonical('well-formed text', 'a lone surrogate');
+  return JSON.stringify(text); // escapes as RFC 8785 wants it
 }
 
 /** Whether an object is no instance of a class: those hold what JSON does not show, or have a toJSON of their own. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-function requireWellFormed(text: string): void {
-  if (/\p{Cs}/u.test(text)) throw notCanonical('well-formed text', 'a lone surrogate');
 }
 
 function notCanonical(expected: string, came: string): TransparencyLogError {
