@@ -19,12 +19,30 @@ const tables = [
   'person_name',
   'audit_event',
   'audit_unsealed',
-  'log_leaf',
+  'log_entries',
   'log_tile',
   'log_checkpoint',
   'log_cosignature',
   'log_head',
 ];
+
+/** Cuts the runs of log_entries up, so that each row has one entry: for whoever wants to lay hands on one. */
+const singleEntries = `do $$
+  declare
+    run log_entries;
+    start int;
+    length int;
+  begin
+    for run in delete from log_entries returning * loop
+      start := 0;
+      for n in 1 .. cardinality(run.event_ids) loop
+        length := 2 + get_byte(run.entries, start) * 256 + get_byte(run.entries, start + 1);
+        insert into log_entries values (run.first_index + n - 1, run.event_ids[n:n], run.event_span,
+          substring(run.entries from start + 1 for length));
+        start := start + length;
+      end loop;
+    end loop;
+  end $$`;
 
 describe('an auditor with a kept key and a kept checkpoint', () => {
   const folder = mkdtempSync(join(tmpdir(), 'openkdh-audit-'));
@@ -155,23 +173,24 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     [
       'an entry is edited',
       18,
-      `update log_leaf set entry = convert_to(replace(convert_from(entry, 'UTF8'), '"actor":"', '"actor":"x'), 'UTF8')
-       where leaf_index = 3`,
+      `${singleEntries}; update log_entries set entries = overlay(entries placing 'x' from 20) where first_index = 3`,
     ],
-    ['an entry is deleted', 19, 'delete from log_leaf where leaf_index = 3'],
-    ['the last entries are deleted', 21, 'delete from log_leaf where leaf_index > 10'],
-    ['all entries are deleted', 21, 'truncate log_leaf'],
+    ['an entry is deleted', 19, `${singleEntries}; delete from log_entries where first_index = 3`],
+    ['the last entries are deleted', 21, `${singleEntries}; delete from log_entries where first_index > 10`],
+    ['all entries are deleted', 21, 'truncate log_entries'],
     [
       'two entries change places',
       18,
-      'update log_leaf set leaf_index = -1 where leaf_index = 3; update log_leaf set leaf_index = 3 where leaf_index = 4; update log_leaf set leaf_index = 4 where leaf_index = -1',
+      `${singleEntries}; update log_entries set first_index = -1 where first_index = 3;
+       update log_entries set first_index = 3 where first_index = 4;
+       update log_entries set first_index = 4 where first_index = -1`,
     ],
     [
       'an entry is put in, and the others move on',
       18,
-      `update log_leaf set leaf_index = -leaf_index - 2 where leaf_index > 3;
-       update log_leaf set leaf_index = -leaf_index - 1 where leaf_index < 0;
-       insert into log_leaf (leaf_index, event_id, entry) select 4, 0, entry from log_leaf where leaf_index = 3`,
+      `${singleEntries}; update log_entries set first_index = -first_index - 2 where first_index > 3;
+       update log_entries set first_index = -first_index - 1 where first_index < 0;
+       insert into log_entries select 4, event_ids, event_span, entries from log_entries where first_index = 3`,
     ],
     [
       'the leaf hashes are edited',
@@ -182,7 +201,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     [
       'an entry and its leaf hash are edited',
       11,
-      `update log_leaf set entry = '{}' where leaf_index = 3;
+      `${singleEntries}; update log_entries set entries = '\\x0002' || '{}'::bytea where first_index = 3;
        update log_tile set bytes = overlay(bytes placing sha256('\\x00' || '{}'::bytea) from 97) where level = 0`,
     ],
     [
@@ -209,7 +228,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
   });
 
   test('the log is made anew from an edited table: a fork, shown by the kept checkpoint alone', async () => {
-    const sql = `truncate log_leaf, log_tile, log_checkpoint, log_cosignature, audit_unsealed; update log_head set size = 0;
+    const sql = `truncate log_entries, log_tile, log_checkpoint, log_cosignature, audit_unsealed; update log_head set size = 0;
       update audit_event set actor = 'nobody' where id = 3;
       insert into audit_unsealed (event_ids) select array_agg(id order by id) from audit_event`;
     const before = await exportBundle();
@@ -300,7 +319,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     });
 
     test('the log is made anew: the witness says FORK and keeps both checkpoints; the KDH opens an incident', async () => {
-      const sql = `truncate log_leaf, log_tile, log_checkpoint, log_cosignature, audit_unsealed;
+      const sql = `truncate log_entries, log_tile, log_checkpoint, log_cosignature, audit_unsealed;
         update log_head set size = 0; update audit_event set actor = 'nobody' where id = 3;
         insert into audit_unsealed (event_ids) select array_agg(id order by id) from audit_event`;
       await attack(sql, async () => {
@@ -335,10 +354,10 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
 
     test('an old backup is restored: the witness says OLDER, and UNPROVEN once that log has grown anew', async () => {
       const size = sizeOf(await exportBundle()) - 3n;
-      const sql = `delete from log_leaf where leaf_index >= ${size}; update log_head set size = ${size};
+      const sql = `${singleEntries}; delete from log_entries where first_index >= ${size}; update log_head set size = ${size};
         update log_tile set bytes = substring(bytes from 1 for ${32n * size}) where level = 0;
         truncate log_cosignature, log_checkpoint, audit_unsealed;
-        delete from audit_event where id not in (select event_id from log_leaf)`;
+        delete from audit_event where id not in (select unnest(event_ids) from log_entries)`;
       await attack(sql, async () => {
         await untilState('CONTRADICTS');
         expect((await openIncidents()).at(-1)).toMatchObject({

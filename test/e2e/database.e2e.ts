@@ -58,6 +58,7 @@ describe('database', () => {
       'PersonNames1764900000000',
       'LogArchive1765000000000',
       'SearchCovering1766100000000',
+      'EntryRuns1766300000000',
     ]);
     expect(await migrateTestDatabase(database.url)).toEqual([]);
     await refuseUnmigratedDatabase(sqlOf(client));
@@ -90,7 +91,7 @@ describe('database', () => {
       expect.arrayContaining([
         'audit_event',
         'log_identity',
-        'log_leaf',
+        'log_entries',
         'log_checkpoint',
         'log_cosignature',
       ]),
@@ -132,8 +133,8 @@ describe('database', () => {
   test('at boot the application’s role is taken, the owner’s is refused', async () => {
     await refuseMightyRole(sqlOf(application));
     await expect(refuseMightyRole(sqlOf(client))).rejects.toMatchObject({ code: 'DATABASE_ROLE' });
-    await client.query('grant truncate on log_leaf to openkdh_test_app');
-    await expect(refuseMightyRole(sqlOf(application))).rejects.toThrow('log_leaf');
+    await client.query('grant truncate on log_entries to openkdh_test_app');
+    await expect(refuseMightyRole(sqlOf(application))).rejects.toThrow('log_entries');
     await migrateTestDatabase(database.url); // takes away what is too much
     await refuseMightyRole(sqlOf(application));
   });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseEntryBundle } from '@openkdh/transparency-log';
 import pg from 'pg';
 
 /** One initial key that a simulated terminal holds, as its oracle tells it: the key only as a digest. */
@@ -132,8 +133,15 @@ export async function readHistory(databaseUrl: string): Promise<History> {
         `select id::float as id, to_jsonb(time) #>> '{}' as time, type, terminal_id as "terminalId",
            attempt_id as "attemptId", body from audit_event order by id`,
       ),
-      leaves: await rows<History['leaves'][number]>(
-        `select leaf_index::float as index, convert_from(entry, 'UTF8') as entry from log_leaf order by leaf_index`,
+      leaves: (
+        await rows<{ first: number; entries: Buffer }>(
+          'select first_index::float as first, entries from log_entries order by first_index',
+        )
+      ).flatMap(({ first, entries }) =>
+        parseEntryBundle(entries).map((entry, n) => ({
+          index: first + n,
+          entry: Buffer.from(entry).toString(),
+        })),
       ),
       checkpoints: await rows<History['checkpoints'][number]>(
         `select size::float as size, convert_from(note, 'UTF8') as note from log_checkpoint order by size`,

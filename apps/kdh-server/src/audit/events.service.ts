@@ -38,10 +38,11 @@ async function idsOf(sql: Pick<Sql, 'query'>, { text, parameters }: Statement): 
 function readEvents(sql: Pick<Sql, 'query'>, ids: bigint[]): Promise<EventRecord[]> {
   return sql.query<EventRecord>(
     `select e.id::text, to_char(e.time at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time, e.type, e.actor,
-       t.serial as terminal, e.attempt_id as "attemptId", e.body, l.leaf_index::text as "leafIndex"
+       t.serial as terminal, e.attempt_id as "attemptId", e.body,
+       (run.first_index + array_position(run.event_ids, e.id) - 1)::text as "leafIndex"
      from audit_event e
      left join terminal t on t.id = e.terminal_id
-     left join log_leaf l on l.event_id = e.id
+     left join log_entries run on run.event_span @> e.id and e.id = any(run.event_ids)
      where e.id = any($1::bigint[]) order by e.time desc, e.id desc`,
     [ids],
   );

@@ -8,6 +8,7 @@ import {
 import type { Sql } from '../database/database.ts';
 import type { Archive } from './archive/archive.ts';
 import { type StoredLeaf, withArchived } from './archive/archived-entries.ts';
+import { type EntryRun, entriesIn, runsOfEvents } from './log/entry-runs.ts';
 import { tileReader } from './log/tile-reader.ts';
 import { newestCheckpoint } from './witnesses/cosignatures.ts';
 
@@ -43,11 +44,9 @@ export async function readHistory(
   const events = await sql.query<{ id: bigint }>('select id from audit_event where attempt_id = $1', [
     attemptId,
   ]);
-  const stored = await sql.query<StoredLeaf>(
-    `select leaf_index as index, entry from log_leaf
-     where event_id = any($1::bigint[]) and leaf_index < $2 order by leaf_index`,
-    [events.map(({ id }) => id), size],
-  );
+  const ids = new Set(events.map(({ id }) => id));
+  const runs = await runsOfEvents(sql, [...ids]);
+  const stored = runs.flatMap((run) => leavesOf(run, ids)).filter(({ index }) => index < size);
   if (stored.length === 0 || stored.length < events.length) return undefined;
   const leaves = await withArchived(archive, stored);
   const readTile = await tileReader(
@@ -64,6 +63,17 @@ export async function readHistory(
       proof: inclusionProof(index, size, subtreeHash),
     })),
   };
+}
+
+/** Of a run, those that are made of one of these events. */
+function leavesOf({ first, eventIds, entries }: EntryRun, wanted: ReadonlySet<bigint>): StoredLeaf[] {
+  const held = entries && (entriesIn(entries) ?? []); // what is no bundle holds none of them
+  return eventIds.flatMap((id, n) => {
+    const entry = held === null ? null : held[n];
+    return wanted.has(id) && entry !== undefined
+      ? { index: first + BigInt(n), entry: entry && Buffer.from(entry) }
+      : [];
+  });
 }
 
 /** Who did it, of each entry; people as they stand in the log. */

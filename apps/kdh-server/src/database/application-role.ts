@@ -11,7 +11,7 @@ export const privileges: Record<string, readonly Privilege[]> = {
   // The history and the log of it: added to and read.
   audit_event: ['select', 'insert'],
   log_identity: ['select', 'insert'],
-  log_leaf: ['select', 'insert'],
+  log_entries: ['select', 'insert'],
   log_checkpoint: ['select', 'insert'],
   log_cosignature: ['select', 'insert'],
   // The sealer's own: what waits for it, how far it and the archive are, and tiles whose last one grows.

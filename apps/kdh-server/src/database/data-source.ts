@@ -15,6 +15,7 @@ import { VacuumPace1764820000000 } from './migrations/1764820000000-vacuum-pace.
 import { PersonNames1764900000000 } from './migrations/1764900000000-person-names.ts';
 import { LogArchive1765000000000 } from './migrations/1765000000000-log-archive.ts';
 import { SearchCovering1766100000000 } from './migrations/1766100000000-search-covering.ts';
+import { EntryRuns1766300000000 } from './migrations/1766300000000-entry-runs.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -34,6 +35,7 @@ export const migrations = [
   PersonNames1764900000000,
   LogArchive1765000000000,
   SearchCovering1766100000000,
+  EntryRuns1766300000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */

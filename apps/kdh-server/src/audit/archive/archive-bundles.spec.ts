@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from '@jest/globals';
-import { growTiles, leafHash, tilePath } from '@openkdh/transparency-log';
+import { formatEntryBundle, growTiles, leafHash, tilePath } from '@openkdh/transparency-log';
 import type { Archive } from './archive.ts';
 import { archiveBundles } from './archive-bundles.ts';
 
@@ -21,8 +21,19 @@ const logWith = (changed = new Map<number, Buffer | null>()) => ({
     }
     const start = Number(parameters[0]);
     const bundle = Array.from({ length: 256 }, (_, n) => start + n);
-    const found = bundle.map((index) => (changed.has(index) ? changed.get(index) : entries[index]));
-    return found.filter((entry) => entry !== null).map((entry) => ({ entry })) as Row[];
+    const held = bundle.map((index) =>
+      changed.has(index) ? (changed.get(index) as Buffer | null) : entries[index]!,
+    );
+    // As if it had been sealed in two runs; a run is given up as a whole.
+    return [0, 100].map((from, n) => {
+      const run = held.slice(from, [100, 256][n]);
+      const eventIds = run.map((_, at) => BigInt(at));
+      return {
+        first: BigInt(start + from),
+        eventIds,
+        entries: run.includes(null) ? null : formatEntryBundle(run as Buffer[]),
+      };
+    }) as Row[];
   },
 });
 

@@ -1,5 +1,6 @@
-import { formatEntryBundle, hashBytes, tilePath, tilesOfGrowth, tileWidth } from '@openkdh/transparency-log';
+import { hashBytes, tilePath, tilesOfGrowth, tileWidth } from '@openkdh/transparency-log';
 import type { Sql } from '../../database/database.ts';
+import { runsOfBundle } from '../log/entry-runs.ts';
 import { tileReader } from '../log/tile-reader.ts';
 import { type Archive, entriesPath, isBundleOf } from './archive.ts';
 import { ArchiveError } from './archive-error.ts';
@@ -31,12 +32,10 @@ export async function archiveBundles(
 
 /** The full bundle as the database has it; `undefined` if it has given up entries of it, or never had them all. */
 export async function storedBundle(sql: Pick<Sql, 'query'>, index: bigint): Promise<Uint8Array | undefined> {
-  const rows = await sql.query<{ entry: Buffer }>(
-    `select entry from log_leaf where leaf_index >= $1 and leaf_index < $1 + 256 and entry is not null
-     order by leaf_index`,
-    [index * 256n],
-  );
-  return rows.length === tileWidth ? formatEntryBundle(rows.map(({ entry }) => entry)) : undefined;
+  const runs = await runsOfBundle(sql, index);
+  const held = runs.flatMap(({ entries }) => entries ?? []);
+  const count = runs.reduce((sum, { eventIds }) => sum + eventIds.length, 0);
+  return held.length === runs.length && count === tileWidth ? Buffer.concat(held) : undefined;
 }
 
 /** Sees to it that the archive has what `isRight`, by reading it back. `ours`: what to write if it has not. */

@@ -1,10 +1,5 @@
-import {
-  leafHash,
-  parseEntryBundle,
-  type Tile,
-  TransparencyLogError,
-  tilePath,
-} from '@openkdh/transparency-log';
+import { leafHash, type Tile, tilePath } from '@openkdh/transparency-log';
+import { entriesIn } from '../log/entry-runs.ts';
 import { parseArchiveAddress } from './archive-address.ts';
 import { FolderArchive } from './folder-archive.ts';
 import { S3Archive } from './s3-archive.ts';
@@ -38,14 +33,4 @@ export function entriesPath(index: bigint): string {
 export function isBundleOf(tile: Uint8Array, bundle: Uint8Array): boolean {
   const entries = entriesIn(bundle);
   return entries !== undefined && Buffer.concat(entries.map(leafHash)).equals(tile);
-}
-
-/** `undefined` for what is no bundle of entries. */
-export function entriesIn(bundle: Uint8Array): Uint8Array[] | undefined {
-  try {
-    return parseEntryBundle(bundle);
-  } catch (error) {
-    if (error instanceof TransparencyLogError) return undefined;
-    throw error;
-  }
 }

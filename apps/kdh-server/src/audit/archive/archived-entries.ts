@@ -1,6 +1,8 @@
+import { formatEntryBundle, type Tile } from '@openkdh/transparency-log';
 import type { Sql } from '../../database/database.ts';
 import { Problem } from '../../http/problem.ts';
-import { type Archive, entriesIn, entriesPath } from './archive.ts';
+import { entriesIn, runsOfBundle } from '../log/entry-runs.ts';
+import { type Archive, entriesPath } from './archive.ts';
 import type { ArchiveError } from './archive-error.ts';
 
 /** An entry at its place in the log. */
@@ -59,17 +61,20 @@ function lacks(index: bigint): Problem {
   );
 }
 
-/** The leaves from `start` to before `end` that the log has at all. @throws as {@link withArchived} */
-export async function readLeaves(
+/**
+ * The first `width` entries of a bundle, in its form; fewer if the log has fewer. `undefined` if it has none of them, or has not grown
+ * so far. @throws as {@link withArchived}
+ */
+export async function readBundle(
   sql: Pick<Sql, 'query'>,
   archive: Archive | undefined,
-  start: bigint,
-  end: bigint,
-): Promise<Leaf[]> {
-  const rows = await sql.query<StoredLeaf>(
-    `select leaf_index as index, entry from log_leaf, log_head
-     where leaf_index >= $1 and leaf_index < $2 and size >= $2 order by leaf_index`,
-    [start, end],
-  );
-  return withArchived(archive, rows);
+  { index, width }: Pick<Tile, 'index' | 'width'>,
+): Promise<Uint8Array | undefined> {
+  const [head] = await sql.query<{ size: bigint }>('select size from log_head');
+  const runs = await runsOfBundle(sql, index);
+  if (!head || head.size < index * 256n + BigInt(width) || runs.length === 0) return undefined;
+  const held = runs.flatMap(({ entries }) => entries ?? []);
+  const bundle = Buffer.concat(held);
+  const entries = held.length < runs.length ? await archivedBundle(archive, index) : entriesIn(bundle);
+  return entries ? formatEntryBundle(entries.slice(0, width)) : bundle; // what is none is for the auditor to see
 }

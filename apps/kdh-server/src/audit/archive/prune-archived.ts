@@ -96,7 +96,7 @@ async function requireArchived(sql: Query, archive: Archive, index: bigint): Pro
 async function prune(sql: Query, config: PruneConfig, { first, end }: Pruned): Promise<void> {
   await sql.query('begin');
   await sql.query(
-    'update log_leaf set entry = null where leaf_index >= $1 and leaf_index < $2 and entry is not null',
+    'update log_entries set entries = null where first_index >= $1 and first_index < $2 and entries is not null',
     [first, end],
   );
   await sql.query('update log_archive set pruned = $2 where location = $1', [config.KDH_LOG_ARCHIVE, end]);

@@ -2,7 +2,6 @@ import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import {
   formatCommittedNames,
-  formatEntryBundle,
   parseTilePath,
   type Tile,
   TransparencyLogError,
@@ -13,7 +12,7 @@ import { Problem } from '../../http/problem.ts';
 import { ForAuditors } from '../../operators/operator.guard.ts';
 import { readCommittedNames } from '../../operators/person-names.ts';
 import { ARCHIVE, type Archive } from '../archive/archive.ts';
-import { readLeaves } from '../archive/archived-entries.ts';
+import { readBundle } from '../archive/archived-entries.ts';
 import { newestCheckpoint } from '../witnesses/cosignatures.ts';
 import { LogIdentity } from './log-identity.ts';
 
@@ -83,11 +82,9 @@ export class LogController {
   }
 
   private async entries({ index, width }: Tile): Promise<Buffer | undefined> {
-    const start = index * 256n;
-    const leaves = await readLeaves(this.database, this.archive, start, start + BigInt(width));
-    // Fewer than the log has had is answered as it is: that rows are gone is for the auditor to see, which and how many.
-    if (leaves.length === 0) return undefined;
-    return Buffer.from(formatEntryBundle(leaves.map(({ entry }) => entry)));
+    // Fewer than the log has had is answered as it is: that some are gone is for the auditor to see, which and how many.
+    const bundle = await readBundle(this.database, this.archive, { index, width });
+    return bundle && Buffer.from(bundle);
   }
 }
 

@@ -22,6 +22,7 @@ import { failpoint } from '../../failpoints.ts';
 import { PeriodicTask } from '../../periodic-task.ts';
 import { recordCheckValues } from '../check-values.ts';
 import { entryOf, type StoredEvent } from './entry.ts';
+import { insertEntryRuns } from './entry-runs.ts';
 import { LogIdentity } from './log-identity.ts';
 import { tileReader } from './tile-reader.ts';
 
@@ -71,7 +72,12 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
       if (events.length === 0) return 0;
       sql.commitsAs('seal.assign');
       const entries = events.map(entryOf);
-      await insertLeaves(sql, head.size, events, entries);
+      await insertEntryRuns(
+        sql,
+        head.size,
+        events.map(({ id }) => id),
+        entries,
+      );
       await recordCheckValues(sql, events);
       await this.grow(sql, head.size, entries.map(leafHash));
       await sql.query('update log_head set size = $1', [head.size + BigInt(entries.length)]);
@@ -132,28 +138,6 @@ export class Sealer implements OnApplicationBootstrap, BeforeApplicationShutdown
     );
     this.logger.log({ event: 'log.checkpoint', size });
   }
-}
-
-/** The entries go as one value and are cut out of it: an array of bytes would travel as hexadecimal text. */
-async function insertLeaves(sql: Sql, size: bigint, events: StoredEvent[], entries: Uint8Array[]) {
-  let end = 1; // SQL counts bytes from 1
-  const offsets = entries.map(({ length }) => {
-    end += length;
-    return end - length;
-  });
-  await sql.query(
-    `insert into log_leaf (leaf_index, event_id, entry)
-     select $1::bigint + position - 1, event_id, substring($2::bytea from byte for length)
-     from unnest($3::bigint[], $4::int[], $5::int[]) with ordinality as leaf(event_id, byte, length, position)`,
-    [
-      size,
-      Buffer.concat(entries),
-      events.map((event) => event.id),
-      offsets,
-      entries.map(({ length }) => length),
-    ],
-    'insert-leaves',
-  );
 }
 
 /**
