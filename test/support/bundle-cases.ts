@@ -96,6 +96,14 @@ const signedHistories: [what: string, exitCode: number, events: Event[]][] = [
     ],
   ],
   ['an attempt that is requested again', 15, [...history, { ...lifeOfAttempt(4, 2, 3)[0]! }]],
+  ['the same, and a gap after it', 15, [...history, lifeOfAttempt(4, 2, 3)[0]!, lifeOfAttempt(5, 2, 9)[0]!]],
+  ['the same, and a gap in it', 15, [...history, lifeOfAttempt(4, 2, 4)[0]!]],
+  ['the same, and a gap before it', 14, [...history, lifeOfAttempt(5, 2, 4)[0]!, lifeOfAttempt(4, 2, 3)[0]!]],
+  [
+    'an open attempt that is requested again',
+    15,
+    [...history, ...[3, 4].map((n) => lifeOfAttempt(5, 2, n)[0]!)],
+  ],
   ['an attempt that nobody requested', 15, told('attempt.requested', () => [])],
   [
     'an attempt that changes its terminal',

@@ -7,6 +7,7 @@ import {
 import { type Entry, parseEntry } from './entry.ts';
 import { HsmCounters } from './hsm-counters.ts';
 import { ksnSpace } from './ksn-space.ts';
+import { RequestedAttempts } from './requested-attempts.ts';
 
 /**
  * Which state may follow which. docs/audit-log.md, "Rules"; a state that has no successor is final.
@@ -51,13 +52,13 @@ export interface AttemptCounts {
 }
 
 /**
- * The rules of docs/audit-log.md over the attempts of a whole history. Holds what is open, a number for each terminal
- * and BDK, and the ids of what has ended.
+ * The rules of docs/audit-log.md over the attempts of a whole history. Holds what is open, and a number for each terminal
+ * and BDK. That an attempt which has ended is requested again is found at the end, or when another rule is broken.
  */
 export class AttemptRules implements EntryRule {
   readonly #approvals: number;
   readonly #open = new Map<string, OpenAttempt>();
-  readonly #ended = new Set<string>();
+  readonly #requested = new RequestedAttempts();
   readonly #endedByState: Record<string, number> = {};
   readonly #numbers = new DenseCounters('attempts of terminal', 1n);
   readonly #devices = new DenseCounters('KSNs of BDK', 1n);
@@ -71,38 +72,45 @@ export class AttemptRules implements EntryRule {
 
   /** @throws TLOG_RULE_BROKEN, TLOG_COUNTER_GAP; TLOG_MALFORMED, TLOG_NOT_CANONICAL */
   entry(bytes: Uint8Array, index: bigint): void {
-    const entry = parseEntry(bytes, index);
-    const broken = this.#judge(entry);
-    if (broken === undefined) return;
-    throw new TransparencyLogError('TLOG_RULE_BROKEN', `entry ${index}, ${entry.type}: ${broken}`);
+    try {
+      const entry = parseEntry(bytes, index);
+      const broken = this.#judge(entry, index);
+      if (broken !== undefined) throw ruleBroken(index, entry.type, broken);
+    } catch (error) {
+      this.end(); // a rule that was broken before comes first
+      throw error;
+    }
   }
 
-  end(): void {}
+  /** @throws TLOG_RULE_BROKEN (an attempt was requested twice) */
+  end(): void {
+    const repeat = this.#requested.firstRepeat();
+    if (repeat === undefined) return;
+    throw ruleBroken(repeat.index, 'attempt.requested', `attempt ${repeat.id} was requested before`);
+  }
 
   get counts(): AttemptCounts {
     return { ended: { ...this.#endedByState }, open: this.#open.size, ksns: this.#ksns };
   }
 
-  #judge(entry: Entry): string | undefined {
+  #judge(entry: Entry, index: bigint): string | undefined {
     if (entry.type === 'bdk.ksns-burned') return this.#burn(entry.body);
     if (entry.type === 'database.restore-accepted') this.#hsms.forgetAnnouncements();
     if (entry.type === 'hsm.anchored') return this.#hsms.anchor(entry.body);
     if (!entry.type.startsWith('attempt.')) return undefined;
-    return this.#apply(entry.type.slice('attempt.'.length).toUpperCase(), entry);
+    return this.#apply(entry.type.slice('attempt.'.length).toUpperCase(), entry, index);
   }
 
   /** Returns what rule is broken, in words. @throws TLOG_COUNTER_GAP */
-  #apply(state: string, entry: Entry): string | undefined {
+  #apply(state: string, entry: Entry, index: bigint): string | undefined {
     const { attempt: id, terminal, body } = entry;
     if (id === undefined || terminal === undefined) return 'it names no attempt, or no terminal';
     if (!Object.hasOwn(successors, state) || entry.type !== `attempt.${state.toLowerCase()}`)
       return 'there is no such state';
-    if (state === 'REQUESTED') return this.#request(id, terminal, entry);
+    if (state === 'REQUESTED') return this.#request(id, terminal, entry, index);
 
     const attempt = this.#open.get(id);
-    if (attempt === undefined) {
-      return this.#ended.has(id) ? `attempt ${id} had ended` : `attempt ${id} was not requested`;
-    }
+    if (attempt === undefined) return `attempt ${id} was not requested, or has ended`;
     if (attempt.terminal !== terminal) return `attempt ${id} is of another terminal`;
     if (body.version !== attempt.version + 1) {
       return `expected version ${attempt.version + 1} of attempt ${id}, got ${String(body.version)}`;
@@ -118,8 +126,8 @@ export class AttemptRules implements EntryRule {
     return undefined;
   }
 
-  #request(id: string, terminal: string, { actor, body }: Entry): string | undefined {
-    if (this.#open.has(id) || this.#ended.has(id)) return `attempt ${id} was requested before`;
+  #request(id: string, terminal: string, { actor, body }: Entry, index: bigint): string | undefined {
+    this.#requested.add(id, index);
     if (!isCount(body.number)) return 'it has no number';
     this.#numbers.next(terminal, BigInt(body.number));
     this.#open.set(id, {
@@ -192,9 +200,12 @@ export class AttemptRules implements EntryRule {
 
   #close(id: string, state: string): void {
     this.#open.delete(id);
-    this.#ended.add(id);
     this.#endedByState[state] = (this.#endedByState[state] ?? 0) + 1;
   }
+}
+
+function ruleBroken(index: bigint, type: string, broken: string): TransparencyLogError {
+  return new TransparencyLogError('TLOG_RULE_BROKEN', `entry ${index}, ${type}: ${broken}`);
 }
 
 function isCount(value: JsonValue | undefined): value is number {
