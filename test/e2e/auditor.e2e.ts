@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
@@ -220,12 +220,23 @@ describe('the auditor', () => {
 
     const folder = join(stack.folder, 'evidence');
     mkdirSync(folder);
-    writeFileSync(`${folder}.tar`, await bytes(`/transfers/${transfer.attemptId}/evidence.tar`));
-    execFileSync('tar', ['xf', `${folder}.tar`, '-C', folder]);
-    expect(audit('verify', folder, '--key', key)).toMatchObject({
-      status: 0,
-      said: expect.stringContaining('9 of them'),
-    });
+    for (const [query, names] of [
+      ['', []],
+      ['?names=true', ['names']],
+    ] as const) {
+      writeFileSync(`${folder}.tar`, await bytes(`/transfers/${transfer.attemptId}/evidence.tar${query}`));
+      execFileSync('tar', ['xf', `${folder}.tar`, '-C', folder]);
+      expect(readdirSync(folder).sort()).toEqual(['bundle.json', 'checkpoint', 'entry', 'key', ...names]);
+      expect(audit('verify', folder, '--key', key)).toMatchObject({
+        status: 0,
+        said: expect.stringContaining('9 of them'),
+      });
+    }
+    const person = readFileSync(join(folder, 'names'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).name);
+    expect(person.map((name) => `operator:${name}`)).toEqual([transfer.requestedBy]);
     const index = /index (\d+)/.exec(text.toString())![1]!;
     writeFileSync(receipt, text);
     const entry = join(folder, 'entry', `${index}.json`);

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   CompactRange,
   canonicalJson,
+  commitmentOf,
   formatVerifierKey,
   growTiles,
   inclusionProof,
@@ -177,12 +178,18 @@ describe('what proves a transfer', () => {
   test('the evidence package is a part bundle in a tar archive of whole blocks', () => {
     const tar = evidenceBundle(history, formatVerifierKey(key));
     expect(tar.length % 512).toBe(0);
-    const names = [...Array(tar.length / 512).keys()]
-      .map((block) => tar.subarray(block * 512, block * 512 + 512))
-      .filter((block) => block.subarray(257, 262).toString() === 'ustar')
-      .map((block) => block.subarray(0, 100).toString().replaceAll('\0', ''));
-    expect(names.slice(0, 3)).toEqual(['bundle.json', 'key', 'checkpoint']);
-    expect(names).toHaveLength(3 + 2 * states.length);
+    const paths = pathsIn(tar);
+    expect(paths.slice(0, 3)).toEqual(['bundle.json', 'key', 'checkpoint']);
+    expect(paths).toHaveLength(3 + 2 * states.length);
+  });
+
+  test('and with names, if they are asked for, be it none', () => {
+    const salt = 'AB'.repeat(32);
+    const commitment = commitmentOf(Buffer.from(salt, 'hex'), 'Zoë');
+    const tar = evidenceBundle(history, formatVerifierKey(key), [{ commitment, name: 'Zoë', salt }]);
+    expect(pathsIn(tar)).toHaveLength(4 + 2 * states.length);
+    expect(tar.toString()).toContain(`{"commitment":"${commitment}","name":"Zoë","salt":"${salt}"}\n`);
+    expect(pathsIn(evidenceBundle(history, formatVerifierKey(key), []))[3]).toBe('names');
   });
 
   test('ustar header: POSIX.1-1988, the sum of its bytes with the sum as spaces', () => {
@@ -209,6 +216,14 @@ describe('what proves a transfer', () => {
     expect(other.equals(pdf)).toBe(false);
   });
 });
+
+/** Of the files in a tar archive. */
+function pathsIn(tar: Buffer): string[] {
+  return [...Array(tar.length / 512).keys()]
+    .map((block) => tar.subarray(block * 512, block * 512 + 512))
+    .filter((block) => block.subarray(257, 262).toString() === 'ustar')
+    .map((block) => block.subarray(0, 100).toString().replaceAll('\0', ''));
+}
 
 /** What a reader makes of a code: each module 4 pixels wide. */
 function read(modules: boolean[][]): string {

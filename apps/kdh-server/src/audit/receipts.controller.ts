@@ -1,11 +1,11 @@
-import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Database } from '../database/database.ts';
 import { uuidParam } from '../http/parameters.ts';
 import { Problem } from '../http/problem.ts';
 import { ForAuditors } from '../operators/operator.guard.ts';
-import { withNames } from '../operators/person-names.ts';
+import { readCommittedNamesIn, withNames } from '../operators/person-names.ts';
 import { ARCHIVE, type Archive } from './archive/archive.ts';
 import { boundedRead } from './bounded-read.ts';
 import { evidenceBundle } from './evidence.ts';
@@ -16,10 +16,11 @@ import {
   actorsIn,
   type ProvenEntry,
   readHistory,
+  recordsIn,
   standaloneReceiptOf,
 } from './receipts.ts';
 import { qrSvg } from './receipts-qr.ts';
-import { type Transfer, transferSchema } from './transfers.schemas.ts';
+import { type Evidence, evidenceSchema, type Transfer, transferSchema } from './transfers.schemas.ts';
 import { readTransfers } from './transfers.service.ts';
 
 /** One transfer, and what proves it. docs/auditing.md. */
@@ -62,16 +63,23 @@ export class ReceiptsController {
     send(response, 'image/svg+xml', `${id}.svg`, qrSvg(standaloneReceiptOf(history, last)));
   }
 
-  /** Every entry about this transfer with its receipt: a bundle for `openkdh audit verify`, in a tar archive. */
+  /**
+   * Every entry about this transfer with its receipt: a bundle for `openkdh audit verify`, in a tar archive. With `names`, the names of
+   * the people in it are there, as in the file `names` of a bundle.
+   */
   @Get('evidence.tar')
   @ApiOkResponse({ description: 'A bundle of content `part`' })
   @ApiProduces('application/x-tar')
   async bundle(
     @Param('attemptId', { schema: uuidParam }) id: string,
+    @Query({ schema: evidenceSchema }) { names }: Evidence,
     @Res() response: Response,
   ): Promise<void> {
     const { history } = await this.proven(id);
-    send(response, 'application/x-tar', `${id}.tar`, evidenceBundle(history, this.identity.verifierKeyText));
+    const people =
+      names === 'true' ? await readCommittedNamesIn(this.database, recordsIn(history)) : undefined;
+    const bundle = evidenceBundle(history, this.identity.verifierKeyText, people);
+    send(response, 'application/x-tar', `${id}.tar`, bundle);
   }
 
   /** The same for people: to be printed, signed and filed. */

@@ -77,8 +77,13 @@ function leavesOf({ first, eventIds, entries }: EntryRun, wanted: ReadonlySet<bi
 }
 
 /** Who did it, of each entry; people as they stand in the log. */
-export function actorsIn({ entries }: AttemptHistory): string[] {
-  return entries.map(({ entry }) => (JSON.parse(entry.toString()) as { actor: string }).actor);
+export function actorsIn(history: AttemptHistory): string[] {
+  return recordsIn(history).map(({ actor }) => actor);
+}
+
+/** What its entries say. */
+export function recordsIn({ entries }: AttemptHistory): { actor: string }[] {
+  return entries.map(({ entry }) => JSON.parse(entry.toString()) as { actor: string });
 }
 
 /** The `.tlog-proof` of an entry, to be kept beside it. */

@@ -151,3 +151,8 @@ export const transferPageSchema = z
   })
   .meta({ id: 'TransferPage' });
 export type TransferPage = z.infer<typeof transferPageSchema>;
+
+export const evidenceSchema = z.strictObject({
+  names: z.enum(['true', 'false']).default('false').describe('Whether the names of people go with it'),
+});
+export type Evidence = z.infer<typeof evidenceSchema>;

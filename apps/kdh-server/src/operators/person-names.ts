@@ -39,10 +39,18 @@ export async function eraseName(sql: Reading, commitment: string): Promise<boole
 
 /** Every name that is not erased, with what shows that the commitment is to it. */
 export function readCommittedNames(sql: Reading): Promise<CommittedName[]> {
+  return sql.query<CommittedName>(`select ${committedName} from person_name order by commitment`);
+}
+
+/** The same for the people alone that stand in these records. */
+export function readCommittedNamesIn(sql: Reading, records: unknown): Promise<CommittedName[]> {
   return sql.query<CommittedName>(
-    `select commitment, name, upper(encode(salt, 'hex')) as salt from person_name order by commitment`,
+    `select ${committedName} from person_name where commitment = any($1) order by commitment`,
+    [commitmentsIn(records)],
   );
 }
+
+const committedName = `commitment, name, upper(encode(salt, 'hex')) as salt`;
 
 /** An actor in a question, `operator:<name>`, as it stands in the history; any other text as it is. */
 export async function asRecorded(sql: Reading, actor: string): Promise<string> {
@@ -57,19 +65,24 @@ export async function asRecorded(sql: Reading, actor: string): Promise<string> {
 
 /** The same records, each `operator:<commitment>` in them become `operator:<name>` unless the name was erased. */
 export async function withNames<Records>(sql: Reading, records: Records): Promise<Records> {
+  const commitments = commitmentsIn(records);
+  if (commitments.length === 0) return records;
+  const people = await sql.query<{ commitment: string; name: string }>(
+    'select commitment, name from person_name where commitment = any($1)',
+    [commitments],
+  );
+  const named = new Map(people.map(({ commitment, name }) => [actorOf(commitment), `operator:${name}`]));
+  return mapTexts(records, (text) => named.get(text) ?? text) as Records;
+}
+
+function commitmentsIn(records: unknown): string[] {
   const commitments = new Set<string>();
   mapTexts(records, (text) => {
     const [, commitment] = RECORDED.exec(text) ?? [];
     if (commitment) commitments.add(commitment);
     return text;
   });
-  if (commitments.size === 0) return records;
-  const people = await sql.query<{ commitment: string; name: string }>(
-    'select commitment, name from person_name where commitment = any($1)',
-    [[...commitments]],
-  );
-  const named = new Map(people.map(({ commitment, name }) => [actorOf(commitment), `operator:${name}`]));
-  return mapTexts(records, (text) => named.get(text) ?? text) as Records;
+  return [...commitments];
 }
 
 /** A copy of a value as JSON has it, times and big numbers aside, with other texts. */
