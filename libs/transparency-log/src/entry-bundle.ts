@@ -7,17 +7,20 @@ export const maxEntryBytes = 0xffff;
 /** Writes 1 to 256 entries of 0 to 65,535 bytes: length[2] entry[length], repeated. @throws TLOG_HOSTILE_SIZE */
 export function formatEntryBundle(entries: readonly Uint8Array[]): Uint8Array {
   requireCount(entries.length);
-  return Buffer.concat(
-    entries.flatMap((entry) => {
-      if (entry.length > maxEntryBytes) {
-        throw new TransparencyLogError(
-          'TLOG_HOSTILE_SIZE',
-          `entry: expected at most ${maxEntryBytes} bytes, got ${entry.length}`,
-        );
-      }
-      return [Uint8Array.of(entry.length >> 8, entry.length & 0xff), entry];
-    }),
-  );
+  const bundle = Buffer.allocUnsafe(entries.reduce((sum, { length }) => sum + 2 + length, 0));
+  let at = 0;
+  for (const entry of entries) {
+    if (entry.length > maxEntryBytes) {
+      throw new TransparencyLogError(
+        'TLOG_HOSTILE_SIZE',
+        `entry: expected at most ${maxEntryBytes} bytes, got ${entry.length}`,
+      );
+    }
+    at = bundle.writeUInt16BE(entry.length, at);
+    bundle.set(entry, at);
+    at += entry.length;
+  }
+  return bundle;
 }
 
 /** The entries of a bundle, as views of its bytes. @throws TLOG_MALFORMED (cut short), TLOG_HOSTILE_SIZE (count) */

@@ -7,6 +7,7 @@ export async function tileReader(sql: Pick<Sql, 'query'>, tiles: Tile[]): Promis
     `select t.level, t.tile_index as index, t.bytes from log_tile t
      join unnest($1::smallint[], $2::bigint[]) as wanted(level, tile_index) using (level, tile_index)`,
     [tiles.map((tile) => tile.level), tiles.map((tile) => tile.index)],
+    'read-tiles',
   );
   const stored = new Map(rows.map(({ level, index, bytes }) => [`${level} ${index}`, bytes]));
   return ({ level, index, width }) =>

@@ -16,7 +16,11 @@ export class EntryRuns1766300000000 implements MigrationInterface {
         event_span int8range not null, -- from the least to the greatest of them
         entries bytea -- null: only the archive has them
       );
-      alter table log_entries alter column entries set storage external; -- compressing them costs more than writing them
+      -- To compress costs more than to write; hashes cannot be compressed at all.
+      alter table log_entries
+        alter column event_ids set storage plain,
+        alter column entries set storage external;
+      alter table log_tile alter column bytes set storage external;
       alter table log_entries
         alter column event_ids set statistics 0,
         alter column event_span set statistics 0,
@@ -70,6 +74,7 @@ export class EntryRuns1766300000000 implements MigrationInterface {
       create unique index log_leaf_event_id on log_leaf (event_id);
       drop table log_entries;
       drop function log_entries_keeps_all_but_archived();
+      alter table log_tile alter column bytes set storage extended;
 
       alter table log_leaf alter column entry set statistics 0;
       alter table log_leaf set (autovacuum_analyze_threshold = 50000, autovacuum_vacuum_threshold = 50000,
