@@ -96,9 +96,17 @@ const signedHistories: [what: string, exitCode: number, events: Event[]][] = [
     ],
   ],
   ['an attempt that is requested again', 15, [...history, { ...lifeOfAttempt(4, 2, 3)[0]! }]],
-  ['the same, and a gap after it', 15, [...history, lifeOfAttempt(4, 2, 3)[0]!, lifeOfAttempt(5, 2, 9)[0]!]],
-  ['the same, and a gap in it', 15, [...history, lifeOfAttempt(4, 2, 4)[0]!]],
-  ['the same, and a gap before it', 14, [...history, lifeOfAttempt(5, 2, 4)[0]!, lifeOfAttempt(4, 2, 3)[0]!]],
+  [
+    'an attempt that is requested again, and a gap after it',
+    15,
+    [...history, lifeOfAttempt(4, 2, 3)[0]!, lifeOfAttempt(5, 2, 9)[0]!],
+  ],
+  ['an attempt that is requested again, and a gap in that', 15, [...history, lifeOfAttempt(4, 2, 4)[0]!]],
+  [
+    'an attempt that is requested again, after a gap',
+    14,
+    [...history, lifeOfAttempt(5, 2, 4)[0]!, lifeOfAttempt(4, 2, 3)[0]!],
+  ],
   [
     'an open attempt that is requested again',
     15,

@@ -1,4 +1,4 @@
-/** A rule of kdh-server broken on purpose, and the test that must notice. */
+/** A rule broken on purpose, and the test that must notice. */
 export interface Break {
   /** The rule, as the break leaves it. */
   rule: string;
@@ -302,6 +302,45 @@ export const breaks: Break[] = [
     test: {
       file: `${server}/audit/archive/archive-bundles.spec.ts`,
       name: 'an entry that was changed in the database',
+    },
+  },
+  {
+    rule: 'the sealer goes by ids: what commits late is never sealed',
+    file: `${server}/audit/log/sealer.ts`,
+    edits: [
+      [
+        'where e.id = any(array(select unnest(event_ids) from taken)) order by e.id',
+        'where e.id > coalesce((select max(upper(event_span)) - 1 from log_entries), 0) order by e.id',
+      ],
+    ],
+    test: {
+      file: 'test/e2e/transparency-log.e2e.ts',
+      name: 'an event that commits late',
+      needsBuild: true,
+    },
+  },
+  {
+    rule: 'a witness cosigns a log that has become smaller',
+    file: 'libs/transparency-log/src/witness.ts',
+    edits: [["return { ...conflict, finding: 'OLDER' };", 'return { status: 200, signed };']],
+    test: {
+      file: 'libs/transparency-log/src/witness.spec.ts',
+      name: 'a witness cosigns one history only, that never shrinks',
+    },
+  },
+  {
+    rule: 'the verifier lets a terminal skip attempts',
+    file: 'apps/cli/src/audit/attempt-rules.ts',
+    edits: [['this.#numbers.next(terminal,', 'this.#numbers.skipTo(terminal,']],
+    test: { file: 'test/e2e/audit-bundles.e2e.ts', name: 'a terminal whose attempts skip a number' },
+  },
+  {
+    rule: 'the verifier forgets the attempts that are in the temporary file',
+    file: 'apps/cli/src/audit/requested-attempts.ts',
+    edits: [['firstRepeatIn([...runs, new RunReader(rest)])', 'firstRepeatIn([new RunReader(rest)])']],
+    test: {
+      file: 'apps/cli/src/audit/requested-attempts.spec.ts',
+      name: 'finds the first repeat',
     },
   },
 ];
