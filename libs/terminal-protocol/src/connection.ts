@@ -11,6 +11,10 @@ import {
   timestamp,
 } from './fields.ts';
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** What every frame carries around its body. Unknown members are ignored. */
 export const envelope = z.object({
   v: z.literal(1),
@@ -22,7 +26,7 @@ export const envelope = z.object({
   sid: sessionId.optional(),
   /** 1, 2, 3 … in each direction. */
   seq: z.int().min(1),
-  b: z.record(z.string(), z.unknown()),
+  b: z.custom<Record<string, unknown>>(isObject, { error: 'expected an object' }),
 });
 export type Envelope = z.infer<typeof envelope>;
 

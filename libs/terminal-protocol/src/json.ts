@@ -20,21 +20,21 @@ export function parseFrame(text: string): Record<string, unknown> {
   } catch {
     throw badFrame('the frame is not JSON'); // the parser's own message would quote the frame
   }
-  refuseDepthAndPrototypeKeys(value, 1);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badFrame('the frame is not a JSON object');
   }
+  refuseDepthAndPrototypeKeys(value, 1);
   return value as Record<string, unknown>;
 }
 
 const prototypeKeys = new Set(['__proto__', 'constructor', 'prototype']);
 
-function refuseDepthAndPrototypeKeys(value: unknown, depth: number): void {
-  if (typeof value !== 'object' || value === null) return;
+function refuseDepthAndPrototypeKeys(value: object, depth: number): void {
   if (depth > protocolLimits.maxDepth) throw badFrame(`nested deeper than ${protocolLimits.maxDepth}`);
-  for (const [key, member] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
     if (prototypeKeys.has(key)) throw badFrame('a member has the name of a prototype property');
-    refuseDepthAndPrototypeKeys(member, depth + 1);
+    const member = (value as Record<string, unknown>)[key];
+    if (typeof member === 'object' && member !== null) refuseDepthAndPrototypeKeys(member, depth + 1);
   }
 }
 
