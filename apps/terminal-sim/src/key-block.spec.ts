@@ -8,7 +8,7 @@ import {
 } from '@openkdh/dukpt';
 import { kbpkSlots, type PlanEntry } from '@openkdh/terminal-protocol';
 import type { KeyBlockHeader } from '@openkdh/tr31';
-import { openKeyBlock } from './key-block.ts';
+import { eraseSlot, openKeyBlock } from './key-block.ts';
 import type { InitialKeySlot, KbpkSlot, Slot } from './record.ts';
 import { aesInitialKey, planEntry, profileKeys, type TestKey, tdesInitialKey } from './testing/kdh.ts';
 
@@ -54,6 +54,17 @@ describe('a good block', () => {
   test('what is kept of an initial key is not the key', () => {
     const { registers } = openKeyBlock(planEntry(pin), held) as InitialKeySlot;
     expect(Buffer.from(registers).includes(Buffer.from(pin.key))).toBe(false);
+  });
+
+  test('one KBPK opens many blocks, and none once it is erased', () => {
+    const own = { [kbpkSlots.AES]: kbpk(Uint8Array.from(aesKbpk), 'A128') };
+    for (const device of [1, 2]) openKeyBlock(planEntry(aesInitialKey('PIN', aesKbpk, device)), own);
+    const slot = own[kbpkSlots.AES]!;
+    eraseSlot(slot);
+    expect(slot.key).toEqual(new Uint8Array(16));
+    expect(() => openKeyBlock(planEntry(pin), own)).toThrow(
+      expect.objectContaining({ name: 'ProtocolError' }),
+    );
   });
 
   test('TDES KBPK under the AES KBPK', () => {

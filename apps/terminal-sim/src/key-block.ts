@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { wipe } from '@openkdh/block-ciphers';
 import { AesDukptRegisters, initialAesKsn, initialTdesKsn, TdesDukptRegisters } from '@openkdh/dukpt';
 import { kbpkSlots, type PlanEntry, ProtocolError } from '@openkdh/terminal-protocol';
-import { Tr31Error, type Unwrapped, unwrap } from '@openkdh/tr31';
+import { type KbpkHandle, kbpk, Tr31Error, type Unwrapped } from '@openkdh/tr31';
 import { checkValue, keyAlgorithmOf, keyAlgorithms } from './key-algorithm.ts';
 import type { InitialKeySlot, KbpkSlot, Slot } from './record.ts';
 
@@ -18,11 +18,11 @@ export type OpenedKey =
  */
 export function openKeyBlock(entry: PlanEntry, held: Readonly<Record<string, Slot>>): OpenedKey {
   const { algorithm, ksn } = entry;
-  const kbpk = wrappingKey(entry.tr31, held);
-  if (keyAlgorithms[kbpk.algorithm].strengthBits < keyAlgorithms[algorithm].strengthBits) {
-    throw new ProtocolError('KEK_WEAKER', `${algorithm} came under ${kbpk.algorithm}`);
+  const wrapping = wrappingKey(entry.tr31, held);
+  if (keyAlgorithms[wrapping.algorithm].strengthBits < keyAlgorithms[algorithm].strengthBits) {
+    throw new ProtocolError('KEK_WEAKER', `${algorithm} came under ${wrapping.algorithm}`);
   }
-  const block = unwrapped(kbpk.key, entry.tr31);
+  const block = unwrapped(wrapping, entry.tr31);
   const { key } = block;
   try {
     refuseMisfit(entry, block);
@@ -36,19 +36,35 @@ export function openKeyBlock(entry: PlanEntry, held: Readonly<Record<string, Slo
   }
 }
 
+/** Fills the key of a slot with zeros, and what was derived from it. */
+export function eraseSlot(slot: Slot): void {
+  if (slot.usage === 'B1') return wipe(slot.registers);
+  wipe(slot.key);
+  handles.get(slot)?.dispose();
+}
+
+/** What unwrapping derives from a KBPK costs more than to unwrap: it is kept from the first block on. */
+const handles = new WeakMap<KbpkSlot, KbpkHandle>();
+
+function handleOf(slot: KbpkSlot): KbpkHandle {
+  const handle = handles.get(slot) ?? kbpk(slot.key);
+  handles.set(slot, handle);
+  return handle;
+}
+
 /** Version D is wrapped under the AES KBPK, version B under the TDES KBPK (X9.143:2021, 7.1). */
 function wrappingKey(tr31: string, held: Readonly<Record<string, Slot>>): KbpkSlot {
   const slots: Readonly<Record<string, string>> = { B: kbpkSlots.TDES, D: kbpkSlots.AES };
   const slot = slots[tr31.charAt(0)];
   if (slot === undefined) throw new ProtocolError('KEYBLOCK_ATTR', 'key block version B or D expected');
-  const kbpk = held[slot];
-  if (kbpk?.usage !== 'K1') throw new ProtocolError('BAD_KEYBLOCK_MAC', `no key in ${slot}`);
-  return kbpk;
+  const key = held[slot];
+  if (key?.usage !== 'K1') throw new ProtocolError('BAD_KEYBLOCK_MAC', `no key in ${slot}`);
+  return key;
 }
 
-function unwrapped(kbpk: Uint8Array, tr31: string): Unwrapped {
+function unwrapped(slot: KbpkSlot, tr31: string): Unwrapped {
   try {
-    return unwrap(kbpk, tr31);
+    return handleOf(slot).unwrap(tr31);
   } catch (error) {
     if (!(error instanceof Tr31Error)) throw error;
     const code = error.code === 'TR31_UNWRAP_FAILED' ? 'BAD_KEYBLOCK_MAC' : 'KEYBLOCK_ATTR';

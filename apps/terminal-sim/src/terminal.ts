@@ -1,4 +1,3 @@
-import { wipe } from '@openkdh/block-ciphers';
 import {
   type Bind,
   type BindChallenge,
@@ -21,7 +20,7 @@ import {
   type Welcome,
 } from '@openkdh/terminal-protocol';
 import { buildRandomToken } from '@openkdh/tr34';
-import { openKeyBlock } from './key-block.ts';
+import { eraseSlot, openKeyBlock } from './key-block.ts';
 import {
   krdFingerprint,
   OutstandingNonce,
@@ -151,7 +150,7 @@ export function isLoaded(record: TerminalRecord): boolean {
 /** Fills the keys that were replaced with zeros. Called once `after` is stored. */
 export function eraseReplaced(before: TerminalRecord, after: TerminalRecord): void {
   for (const [name, slot] of Object.entries(before.slots)) {
-    if (after.slots[name] !== slot) erase(slot);
+    if (after.slots[name] !== slot) eraseSlot(slot);
   }
 }
 
@@ -264,7 +263,7 @@ async function onLoadKeys(
   if (refusals.length > 0) {
     // All slots or none: the good keys of a refused plan are erased, and their results say that they are not stored.
     const others = Object.keys(opened).map((slot) => ({ slot, code: protocolCodes.STORAGE.number }));
-    for (const slot of Object.values(opened)) erase(slot);
+    for (const slot of Object.values(opened)) eraseSlot(slot);
     return refuseLoad(terminal, load, hash, [...refusals, ...others], re, around);
   }
   const results = load.plan.map(({ slot, ksn }) => ({
@@ -368,10 +367,6 @@ function sign(
 /** The result that says what `report` does. */
 export function signReport(report: Report, serial: string, sign: Surroundings['sign']): LoadResult {
   return { ...report, signature: base64(sign(loadResultSignedBytes(report, serial))) };
-}
-
-function erase(slot: Slot): void {
-  wipe(slot.usage === 'K1' ? slot.key : slot.registers);
 }
 
 function loadedNow({ attempt }: LoadKbpk | LoadKeys, { now }: Surroundings) {

@@ -245,7 +245,6 @@ describe('sending', () => {
     expect(() => session.send({ t: 'BIND_REQ', b: { token } })).toThrow(refused('TOO_LARGE'));
     expect(session.phase).toBe('unbound');
   });
-
 });
 
 describe('ERROR', () => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalizeModule from 'canonicalize';
 import type { InventorySlot, LoadResult, PlanEntry } from './loading.ts';
 
@@ -33,5 +33,5 @@ export function loadResultSignedBytes(result: Omit<LoadResult, 'signature'>, ser
 }
 
 function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex').toUpperCase();
+  return hash('sha256', data, 'hex').toUpperCase();
 }
