@@ -202,6 +202,20 @@ describe('dual control', () => {
     expect(await unlock()).toMatchObject({ state: 'OPERATIONAL' });
   }, 60_000);
 
+  test('a passphrase is gone from the memory of the HSM when its command is answered', async () => {
+    const needles = ['ann', 'dan'].map((name) => ({ name, key: passphraseOf(name) }));
+    const attributes = { keyUsage: 'B0', algorithm: 'A1', modeOfUse: 'X', exportability: 'S', number: 1 };
+    for (let round = 0; round < 3; round += 1) {
+      const passphrase = passphraseOf('dan');
+      const parameters = { ...attributes, custodian: 'dan', passphraseBytes: passphrase.length };
+      await manage('enter-component', parameters, Buffer.concat([passphrase, randomBytes(16)]));
+      expect(findKeysInMemory(hsm.child.pid!, needles).found).toEqual([]);
+      await manage('lock');
+      await unlock();
+      expect(findKeysInMemory(hsm.child.pid!, needles).found).toEqual([]);
+    }
+  }, 60_000);
+
   test('the command line: answers from lines; a refusal has its code and ends it; what was broken off goes on', async () => {
     expect(openkdhHsm(['status', '--socket', socket])).toMatchObject({
       code: 0,

@@ -51,9 +51,9 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningHsm
   }, selfTestPeriodMs).unref();
   const watchdog = setInterval(() => watch(vault), watchPeriodMs).unref();
 
-  const onManager: OnConnection = (socket) => {
+  const onManager: OnConnection = (accepted) => {
+    const socket = serveManagement(accepted, (message) => manage({ vault, ceremonies }, message), log);
     keep(socket, managerSockets);
-    serveManagement(socket, (message) => manage({ vault, ceremonies }, message), log);
   };
   const onHost: OnConnection = (socket, id) => {
     keep(socket, hostSockets);

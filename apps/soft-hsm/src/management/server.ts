@@ -8,8 +8,9 @@ import {
 import { Refusal } from '../answer-codes.ts';
 import { SoftHsmError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { withWipedReads } from './wiped-reads.ts';
 
-/** What a management command gives back; `payload` for what is secret. */
+/** What a management command gives back; `payload`: bytes, of which none is secret in clear. */
 export interface ManagementAnswer {
   line: Record<string, unknown>;
   payload?: Uint8Array;
@@ -18,25 +19,31 @@ export interface ManagementAnswer {
 /** Carries out one management command. Throws `SoftHsmError` or `Refusal` for one that is not carried out. */
 export type Manage = (message: ManagementMessage) => ManagementAnswer | Promise<ManagementAnswer>;
 
-/** Serves one peer of the management socket: one command after the other, each answered with `ok` true or false. */
-export function serveManagement(socket: Socket, manage: Manage, log: Log): void {
+/**
+ * Serves one peer that was accepted at the management socket: one command after the other, each answered with `ok` true
+ * or false. Returns the socket that it is served on.
+ */
+export function serveManagement(accepted: Socket, manage: Manage, log: Log): Socket {
   const reader = new MessageReader();
   let previous = Promise.resolve();
 
-  const answer = async (message: ManagementMessage) => {
+  const answerTo = async (message: ManagementMessage): Promise<Buffer> => {
     try {
       const { line, payload } = await manage(message);
-      socket.write(formatMessage({ ok: true, ...line }, payload));
+      return formatMessage({ ok: true, ...line }, payload);
     } catch (error) {
-      socket.write(formatMessage({ ok: false, ...explain(error, log) }));
+      return formatMessage({ ok: false, ...explain(error, log) });
     } finally {
       message.payload.fill(0);
     }
   };
+  const serve = async (message: ManagementMessage) => {
+    socket.write(await answerTo(message)); // by then nothing of the message is left here
+  };
 
-  socket.on('data', (chunk) => {
+  const socket = withWipedReads(accepted, (chunk) => {
     try {
-      for (const message of reader.push(chunk)) previous = previous.then(() => answer(message));
+      for (const message of reader.push(chunk)) previous = previous.then(() => serve(message));
     } catch (error) {
       if (!(error instanceof HsmManagementError)) throw error;
       socket.end(formatMessage({ ok: false, code: error.code, message: error.message }));
@@ -44,6 +51,7 @@ export function serveManagement(socket: Socket, manage: Manage, log: Log): void 
   });
   socket.on('end', () => void previous.then(() => socket.end()));
   socket.on('error', (error) => log('info', 'management', error.message));
+  return socket;
 }
 
 function explain(error: unknown, log: Log): { code: string; message: string } {
