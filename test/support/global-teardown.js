@@ -16,7 +16,7 @@ export default async function globalTeardown() {
   } else {
     guard.kill('SIGKILL');
   }
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10 }); // what a killed process left may still be ending
 }
 
 function isAlive(pid) {
