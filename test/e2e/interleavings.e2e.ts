@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { Bdk } from '../../apps/kdh-server/src/keys/bdks.schemas.ts';
@@ -8,9 +7,6 @@ import { provisionKeys } from '../../apps/launcher/src/provision.ts';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
 import { violations } from '../support/invariants.ts';
 import { Stack } from '../support/stack.ts';
-
-/** Long enough for another act to fall into it, and shorter than any deadline. */
-const DELAY = 'delay 4000';
 
 describe('acts that meet in the middle of a load', () => {
   let stack: Stack;
@@ -27,7 +23,7 @@ describe('acts that meet in the middle of a load', () => {
   const epoch = async () =>
     Number((await database.query<{ epoch: string }>('select epoch from terminal_session')).rows[0]!.epoch);
   const becomes = (load: Load, state: string) =>
-    stack.until(`the load is ${state}`, async () => (await stateOf(load)) === state, 40_000);
+    stack.until(`the load is ${state}`, async () => (await stateOf(load)) === state);
   /** A server that waits, fails or repeats where `failpoints` say, with the terminal connected to it. */
   const restart = async (failpoints: string) => {
     await stack.kill9('terminal-sim');
@@ -37,6 +33,28 @@ describe('acts that meet in the middle of a load', () => {
     await stack.until('the terminal is connected', connected);
     await stack.armFailpoints();
   };
+  /** What a failpoint holds goes on. */
+  const goOn = () => stack.armFailpoints();
+  const freeze = (bdk: Bdk) => stack.api.post(`/bdks/${bdk.id}/freeze`, { reason: 'suspicion' });
+  const release = (bdk: Bdk) => stack.api.post(`/bdks/${bdk.id}/release`, { reason: 'cleared' });
+  const firstBdk = async () => (await stack.api.get<[Bdk]>('/bdks'))[0];
+  const isThere = async (activity: string) =>
+    (
+      await database.query(
+        `select 1 from pg_stat_activity where datname = current_database() and ${activity}`,
+      )
+    ).rowCount !== 0;
+  const untilDispatcherHasRead = () =>
+    stack.until('the dispatcher has the load', () =>
+      isThere(`state = 'idle in transaction' and query like '%attempt_key%'`),
+    );
+  /** Waits until a statement like this waits for another transaction, unless `ended` says that it did not have to. */
+  const untilWaits = (statement: string, ended: () => boolean | Promise<boolean>) =>
+    stack.until(
+      `this waits: ${statement}`,
+      async () =>
+        (await isThere(`wait_event_type = 'Lock' and query ilike '%${statement}%'`)) || (await ended()),
+    );
   /** The deadlines of what is under way have passed. */
   const hurry = () =>
     database.query(
@@ -66,62 +84,87 @@ describe('acts that meet in the middle of a load', () => {
     await stack.stopPart('terminal-sim');
     const load = await request();
     await becomes(load, 'DISPATCHABLE');
-    const [bdk] = await stack.api.get<Bdk[]>('/bdks');
-    await stack.api.post(`/bdks/${bdk!.id}/freeze`, { reason: 'suspicion' });
+    const bdk = await firstBdk();
+    await freeze(bdk);
     await stack.startPart('terminal-sim');
     await becomes(load, 'CANCELLED');
-    await stack.api.post(`/bdks/${bdk!.id}/release`, { reason: 'cleared' });
+    await release(bdk);
     expect(await found()).toEqual([]);
-  }, 90_000);
+  });
 
   test('a BDK is frozen after KSNs of it were reserved: nothing is derived any more, the KSNs are burned', async () => {
-    await restart(`ksn.reserve:after=${DELAY}`);
+    await restart('ksn.reserve:after=hold#1');
     const load = await request();
     await becomes(load, 'KSN_RESERVED');
-    const [bdk] = await stack.api.get<Bdk[]>('/bdks');
-    await stack.api.post(`/bdks/${bdk!.id}/freeze`, { reason: 'suspicion' });
+    const bdk = await firstBdk();
+    await freeze(bdk);
+    await goOn();
     await becomes(load, 'CANCELLED');
-    await stack.api.post(`/bdks/${bdk!.id}/release`, { reason: 'cleared' });
+    await release(bdk);
     const { rows } = await database.query<{ times: object }>('select times from attempt where load_id = $1', [
       load.id,
     ]);
     expect(Object.keys(rows[0]!.times)).not.toContain('DERIVING');
     expect(await found()).toEqual([]);
-  }, 90_000);
+  });
 
   test('a BDK is frozen while SENT is committed: the answer to the freeze comes after the last send (I9)', async () => {
-    await restart(`sent.commit:before=${DELAY}`);
+    await restart('sent.commit:before=hold#1');
     const load = await request();
-    await stack.until(
-      'the dispatcher has the load',
-      async () => {
-        const { rows } = await database.query(
-          `select 1 from pg_stat_activity where state = 'idle in transaction' and query like '%attempt_key%'`,
-        );
-        return rows.length > 0;
-      },
-      10_000,
-    );
-    const [bdk] = await stack.api.get<Bdk[]>('/bdks');
-    await stack.api.post(`/bdks/${bdk!.id}/freeze`, { reason: 'suspicion' });
+    await untilDispatcherHasRead();
+    const bdk = await firstBdk();
+    let frozen = false;
+    const freezing = freeze(bdk).then(() => {
+      frozen = true;
+    });
+    await untilWaits('bdk', () => frozen);
+    expect([frozen, await stateOf(load)]).toEqual([false, 'DISPATCHABLE']);
+    await goOn();
+    await freezing;
     expect(await stateOf(load)).not.toBe('DISPATCHABLE');
     await becomes(load, 'CONFIRMED');
-    await stack.api.post(`/bdks/${bdk!.id}/release`, { reason: 'cleared' });
+    await release(bdk);
     expect(await found()).toEqual([]);
-  }, 90_000);
+  });
 
-  test('a terminal comes back while its load is being sent: the old session sends nothing more (F12, F13)', async () => {
-    await restart('precheck:after=delay 5000#1');
+  test('a session is being closed by another node: whoever sends a load waits for that, and sends nothing', async () => {
+    await restart('precheck:before=hold#1');
     const load = await request();
     await becomes(load, 'DISPATCHABLE');
-    await sleep(200); // the dispatcher has read which session is the newest
+    const before = await epoch();
+    // As orphaned-sessions.ts does it, in a transaction that stands still until the dispatcher has come to it.
+    await database.query('begin');
+    await database.query('update terminal_session set closed_at = now()');
+    await goOn();
+    const isSent = async () => (await stateOf(load)) !== 'DISPATCHABLE';
+    await untilWaits('attempt_key', isSent);
+    expect(await isSent()).toBe(false);
+    await database.query('commit');
+    await stack.kill9('terminal-sim');
+    await stack.startPart('terminal-sim');
+    await becomes(load, 'CONFIRMED');
+    const { rows } = await database.query<{ epochs: number[] }>(
+      'select sent_epochs::int[] as epochs from attempt where load_id = $1',
+      [load.id],
+    );
+    expect(rows).toEqual([{ epochs: [before + 1] }]);
+    expect(await found()).toEqual([]);
+  });
+
+  test('a terminal comes back while its load is being sent: the old session sends nothing more (F12, F13)', async () => {
+    await restart('precheck:after=hold#1');
+    const load = await request();
+    await becomes(load, 'DISPATCHABLE');
+    await untilDispatcherHasRead();
     const before = await epoch();
     await stack.kill9('terminal-sim');
     await stack.startPart('terminal-sim');
-    await stack.until('the terminal has a newer session', async () => (await epoch()) > before);
+    await untilWaits('insert into terminal_session', async () => (await epoch()) > before);
+    expect(await epoch()).toBe(before);
+    await goOn();
     await becomes(load, 'CONFIRMED'); // asked for at once in the new session, not when its deadline has passed
     expect(await found()).toEqual([]);
-  }, 90_000);
+  });
 
   test('the HSM answers a worker after another has derived again: the late answer is not stored (F2, F5)', async () => {
     // The first answer comes while the second worker still waits for its own: both have the attempt in DERIVING.
@@ -131,21 +174,17 @@ describe('acts that meet in the middle of a load', () => {
     await hurry();
     await becomes(load, 'CONFIRMED');
     expect(await found()).toEqual([]);
-  }, 90_000);
+  });
 
   test.each(['outbox.relay', 'ksn.reserve', 'derive.intent', 'wrap.store', 'sent.commit', 'confirm.commit'])(
     '%s is committed and the answer to the commit is lost (F17)',
     async (commit) => {
       await restart(`${commit}:after=throw#1`);
       const load = await request();
-      await stack.until('the load is confirmed', async () => {
-        await sleep(1_000);
-        await hurry();
-        return (await stateOf(load)) === 'CONFIRMED';
-      });
+      const hurrying = setInterval(() => void hurry(), 1_000); // not faster: what is under way has time to end
+      await becomes(load, 'CONFIRMED').finally(() => clearInterval(hurrying));
       expect(await found()).toEqual([]);
     },
-    90_000,
   );
 
   test.each(['queue.add', 'job.start', 'hsm.request', 'socket.write', 'result.received'])(
@@ -156,6 +195,5 @@ describe('acts that meet in the middle of a load', () => {
       await becomes(load, 'CONFIRMED');
       expect(await found()).toEqual([]);
     },
-    90_000,
   );
 });

@@ -100,6 +100,18 @@ export const breaks: Break[] = [
     test: interleaving('a BDK is frozen while SENT is committed'),
   },
   {
+    rule: 'whoever sends a load does not wait for its session',
+    file: `${server}/loads/dispatcher.ts`,
+    edits: [['for share of t, s', 'for share of t']],
+    test: interleaving('a session is being closed by another node'),
+  },
+  {
+    rule: 'a newer session does not wait for what the older one sends',
+    file: `${server}/loads/dispatcher.ts`,
+    edits: [[' order by t.id for share of t, s', ' order by t.id']],
+    test: interleaving('a terminal comes back while its load is being sent'),
+  },
+  {
     rule: 'blocks are stored by state alone, not by version',
     file: `${server}/loads/attempt-store.ts`,
     edits: [[' and a.version = m.from_version', '']],
@@ -241,6 +253,18 @@ export const breaks: Break[] = [
       ],
     ],
     test: { file: 'test/e2e/gateway.e2e.ts', name: 'a resumed TLS session', needsBuild: true },
+  },
+  {
+    rule: 'silent connections from one address take every handshake',
+    file: `${server}/sessions/intake.ts`,
+    edits: [['      underWay >= gatewayLimits.handshakesInFlightPerAddress ||\n', '']],
+    test: { file: 'test/e2e/gateway.e2e.ts', name: 'F26', needsBuild: true },
+  },
+  {
+    rule: 'one address may connect without end',
+    file: `${server}/sessions/intake.ts`,
+    edits: [['!this.rates.take(address, now)', '(this.rates.take(address, now), false)']],
+    test: { file: 'test/e2e/gateway.e2e.ts', name: 'above it connections are cut', needsBuild: true },
   },
   {
     rule: 'a terminal may come back without pause',

@@ -53,6 +53,18 @@ describe('failpoints', () => {
     expect(effect.runs).toBe(1);
   });
 
+  test('hold: waits until it is armed once more', async () => {
+    const effect = counting();
+    const arm = readFailpoints('queue.add:before=hold#1', testLmk);
+    arm();
+    const held = failpoint('queue.add', effect);
+    await new Promise(setImmediate);
+    expect(effect.runs).toBe(0);
+    arm();
+    expect(await held).toBe(1);
+    expect(await failpoint('queue.add', effect)).toBe(2);
+  });
+
   test('do nothing until they are armed', async () => {
     const arm = readFailpoints('queue.add:before=throw', testLmk);
     expect(await failpoint('queue.add', counting())).toBe(1);

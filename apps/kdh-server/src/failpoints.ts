@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * Named places where a test can make this process die, fail or wait: before and after each commit that moves something
  * and each effect on the outside world. They do nothing unless the process was started with `KDH_FAILPOINTS`, and not
  * before it has been sent SIGUSR2; the start is refused unless the HSM works under a public test LMK.
- * docs/reliability.md; facts/faults.md section 3.
+ * docs/reliability.md.
  */
 export const failpointNames = [
   // commits
@@ -36,7 +36,7 @@ export const failpointNames = [
 export type FailpointName = (typeof failpointNames)[number];
 
 type Side = 'before' | 'after';
-type Action = 'kill' | 'throw' | 'hang' | 'twice' | 'delay';
+type Action = 'kill' | 'throw' | 'hang' | 'hold' | 'twice' | 'delay';
 
 interface Armed {
   name: FailpointName;
@@ -67,10 +67,13 @@ const testLmkCheckValues: ReadonlySet<string | undefined> = new Set(['9D04A0', '
 const FLUSH_MILLISECONDS = 50;
 
 let armed: Armed[] = [];
+/** Let go whoever stands at a `hold`. */
+const held: (() => void)[] = [];
 
 /**
  * What `specification` lists: `NAME:before|after=ACTION[#HIT]`, separated by commas; ACTION is `kill` (SIGKILL to this
- * process), `throw`, `hang`, `twice` (the effect once more) or `delay MILLISECONDS`. Returns what arms it.
+ * process), `throw`, `hang`, `hold`, `twice` (the effect once more) or `delay MILLISECONDS`. Returns what arms it, and called
+ * again lets go what is held.
  * @param lmkCheckValue of the HSM that this process works with
  */
 export function readFailpoints(specification: string, lmkCheckValue: string | undefined): () => void {
@@ -80,11 +83,12 @@ export function readFailpoints(specification: string, lmkCheckValue: string | un
   const points = specification.split(',').map((part) => parse(part.trim()));
   return () => {
     armed = points;
+    for (const letGo of held.splice(0)) letGo();
   };
 }
 
 const form =
-  /^(?<name>[a-z.-]+):(?<side>before|after)=(?<action>kill|throw|hang|twice|delay (?<ms>\d{1,5}))(#(?<hit>\d{1,4}))?$/;
+  /^(?<name>[a-z.-]+):(?<side>before|after)=(?<action>kill|throw|hang|hold|twice|delay (?<ms>\d{1,5}))(#(?<hit>\d{1,4}))?$/;
 
 function parse(text: string): Armed {
   const found = form.exec(text)?.groups;
@@ -126,6 +130,9 @@ async function act(name: FailpointName, side: Side, effect: () => Promise<unknow
         return forever();
       case 'hang':
         return forever();
+      case 'hold':
+        await new Promise<void>((letGo) => held.push(letGo));
+        break;
       case 'throw':
         throw new FailpointError('FAILPOINT', `failpoint ${name}:${side}`);
       case 'twice':
