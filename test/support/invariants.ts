@@ -34,8 +34,8 @@ const OVERDUE_SECONDS = 60;
 /** The sealer looks every second; at rest, what is older than the newest event by so much must be sealed. */
 const UNSEALED_MILLISECONDS = 60_000;
 
-/** A TR-31 block of an initial key or a KBPK, in its text form. X9.143:2021 6.2. */
-const keyBlockText = /[BD]\d{4}(B1|K1)[AT][XB]/;
+/** A TR-31 block of an initial key or a KBPK in its text form, by its whole header: less may stand in any digest. X9.143:2021 6.2. */
+const keyBlockText = /[BD]\d{4}(B1|K1)[AT][XB]\d\d[NES]\d{4}/;
 
 /**
  * The invariants of docs/reliability.md, I1 to I12, and what follows from them. Pure: it judges a recorded history, and

@@ -50,6 +50,14 @@ export class SoftHsmProcess {
     }
   }
 
+  /** Waits until it has written what `pattern` matches: its output comes another way than its answers. */
+  async says(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.output)) {
+      if (this.child.stdout.closed && this.child.stderr.closed) throw new Error(this.output);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     running.delete(this);
     this.child.kill(signal);

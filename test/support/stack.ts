@@ -200,7 +200,7 @@ export class Stack {
   }
 
   /** Waits until a part has ended by itself; returns how. Fails when it still runs after `timeoutMs`. */
-  async ended(name: PartName, timeoutMs = 30_000): Promise<string> {
+  async ended(name: PartName, timeoutMs = 60_000): Promise<string> {
     const child = this.#child(name);
     const timeout = sleep(timeoutMs, undefined, { ref: false });
     const how = await Promise.race([child.ended, timeout]);
@@ -218,7 +218,10 @@ export class Stack {
     return this.#child(name).process.pid!;
   }
 
-  /** Makes the failpoints of a node act (it was started with KDH_FAILPOINTS), and waits until they do. */
+  /**
+   * Makes the failpoints of a node act (it was started with KDH_FAILPOINTS), and waits until they do; once more, it lets go
+   * what they hold.
+   */
   async armFailpoints(node: NodeName = 'kdh-server'): Promise<void> {
     const armed = () => this.logs()[node]!.split('"event":"failpoints.armed"').length;
     const before = armed();
@@ -259,7 +262,7 @@ export class Stack {
    * Waits until `condition` holds; an error from it (a part that is just down) counts as not yet. Fails when a part
    * has ended by itself, or after `timeoutMs`, and says what was waited for.
    */
-  async until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+  async until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
     let lastError: unknown;
     for (const deadline = Date.now() + timeoutMs; ; await sleep(50)) {
       try {

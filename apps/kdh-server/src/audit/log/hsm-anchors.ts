@@ -17,7 +17,7 @@ import { type AuditHead, auditHead } from './audit-head.ts';
 const INTERVAL_MILLISECONDS = 60_000;
 
 /** Any constant of ours; held while an anchor is written, so that the nodes do not each write one. */
-const ANCHOR_LOCK = 4_711_014;
+export const ANCHOR_LOCK = 4_711_014;
 
 /** Body of `hsm.anchored`. */
 type Anchor = {
