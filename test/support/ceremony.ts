@@ -10,9 +10,7 @@ import {
   parseRecord,
   type SignedOrder,
 } from '@openkdh/hsm-management';
-import { Refusal } from '../../apps/soft-hsm/src/answer-codes.ts';
 import { Ceremonies } from '../../apps/soft-hsm/src/ceremony/ceremonies.ts';
-import { SoftHsmError } from '../../apps/soft-hsm/src/errors.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';
 import { Machine } from '../../apps/soft-hsm/src/machine.ts';
 import { type Management, manage } from '../../apps/soft-hsm/src/management/commands.ts';
@@ -20,6 +18,7 @@ import { createRandom } from '../../apps/soft-hsm/src/random/random-source.ts';
 import { openStateFolder, type StateFolder } from '../../apps/soft-hsm/src/state/state-folder.ts';
 import { Vault } from '../../apps/soft-hsm/src/vault.ts';
 import { linesOf } from './lines.ts';
+import { codeOfRefusal } from './refusal-code.ts';
 
 /** An officer with the key that signs orders. */
 export class TestOfficer {
@@ -178,8 +177,7 @@ export async function codeOf(action: () => unknown): Promise<string> {
   try {
     await action();
   } catch (error) {
-    if (error instanceof SoftHsmError || error instanceof Refusal) return error.code;
-    throw error;
+    return codeOfRefusal(error);
   }
   return 'done';
 }

@@ -1,19 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { SoftHsmError } from '../errors.ts';
+import { codeOf } from '../../../../test/support/refusal-code.ts';
 import { parseBackup } from './backup.ts';
 import { readOfficers, verifyOrder } from './orders.ts';
 
 const context = { hsm: '00'.repeat(16), officers: [], usedNonces: new Set<string>(), now: new Date() };
-const codeOf = (action: () => unknown) => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof SoftHsmError) return error.code;
-    throw error;
-  }
-  return 'done';
-};
 
 describe('whatever comes', () => {
   const json = fc.oneof(fc.jsonValue(), fc.record({ order: fc.jsonValue(), signatures: fc.jsonValue() }));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { codeOf } from '../../../../test/support/refusal-code.ts';
 import { InProcessHsm } from '../../../../test/support/soft-hsm-in-process.ts';
-import { type AnswerCode, Refusal } from '../answer-codes.ts';
+import type { AnswerCode } from '../answer-codes.ts';
 import { SoftHsmError } from '../errors.ts';
 import { parseHostList } from './host-list.ts';
 import { Hosts } from './hosts.ts';
@@ -15,15 +16,6 @@ const kdh = {
   lmkIds: ['01'],
 };
 const listOf = (...hosts: object[]) => parseHostList(JSON.stringify({ hosts }));
-const codeOf = (action: () => unknown) => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Refusal) return error.code;
-    throw error;
-  }
-  return '00';
-};
 
 describe('list of hosts', () => {
   test('is read', () => {
@@ -78,21 +70,21 @@ describe('a host', () => {
 
   test('without a list, whoever comes may do everything', () => {
     const host = new Hosts(undefined, () => 0).get(fingerprint)!;
-    expect(codeOf(() => host.requireCommand('A0'))).toBe('00');
-    expect(codeOf(() => host.requireUsage('K0'))).toBe('00');
-    expect(codeOf(() => host.requireLmk('19'))).toBe('00');
+    expect(codeOf(() => host.requireCommand('A0'))).toBe('done');
+    expect(codeOf(() => host.requireUsage('K0'))).toBe('done');
+    expect(codeOf(() => host.requireLmk('19'))).toBe('done');
   });
 
   test('that is too fast gets 41, one command apart from the other, and all its connections together', () => {
     let now = 0;
     const host = new Hosts(listOf({ ...kdh, rates: { A0: 2 } }), () => now).get('local')!;
     const codes = () => Array.from({ length: 3 }, () => codeOf(() => host.requireCommand('A0')));
-    expect(codes()).toEqual(['00', '00', '41']);
-    expect(codeOf(() => host.requireCommand('NC'))).toBe('00');
+    expect(codes()).toEqual(['done', 'done', '41']);
+    expect(codeOf(() => host.requireCommand('NC'))).toBe('done');
     now = 500;
-    expect(codes()).toEqual(['00', '41', '41']);
+    expect(codes()).toEqual(['done', '41', '41']);
     now = 10_000;
-    expect(codes()).toEqual(['00', '00', '41']);
+    expect(codes()).toEqual(['done', 'done', '41']);
   });
 
   test('that sends broken key blocks is shut out for ten minutes, and JK says so', async () => {
@@ -104,16 +96,16 @@ describe('a host', () => {
     };
     answer('A4', 19);
     answer('15', 100);
-    expect(codeOf(() => host.requireTrust())).toBe('00');
+    expect(codeOf(() => host.requireTrust())).toBe('done');
     now = 61_000;
     answer('17', 19); // the first ones are too old to count
-    expect(codeOf(() => host.requireTrust())).toBe('00');
+    expect(codeOf(() => host.requireTrust())).toBe('done');
     answer('17', 1);
     expect(codeOf(() => host.requireTrust())).toBe('39');
     expect(hosts.anyLocked).toBe(true);
-    expect(codeOf(() => hosts.get(fingerprint)!.requireTrust())).toBe('00');
+    expect(codeOf(() => hosts.get(fingerprint)!.requireTrust())).toBe('done');
     now += 600_000;
-    expect(codeOf(() => host.requireTrust())).toBe('00');
+    expect(codeOf(() => host.requireTrust())).toBe('done');
 
     const hsm = new InProcessHsm();
     const key = (await hsm.call('A00FFFS#K0A1N00E00')).slice(4, -6);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { SoftHsmError } from '../errors.ts';
+import { codeOf } from '../../../../test/support/refusal-code.ts';
 import {
   formatSealedLmk,
   parseSealedLmk,
@@ -24,16 +24,6 @@ const label: SealedLmkLabel = {
   logged: true,
 };
 const file = sealLmk({ lmk, seed }, label, by, sealingKey, Buffer.alloc(12, 0x33));
-
-const codeOf = (action: () => unknown) => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof SoftHsmError) return error.code;
-    throw error;
-  }
-  return 'accepted';
-};
 
 describe('sealed LMK', () => {
   test('opens again, from its file', () => {

@@ -1,19 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Refusal } from '../answer-codes.ts';
+import { codeOf } from '../../../../test/support/refusal-code.ts';
 import { FieldReader } from './fields.ts';
 
 const reader = (text: string | Uint8Array) =>
   new FieldReader(typeof text === 'string' ? Buffer.from(text, 'latin1') : Buffer.from(text));
-const codeOf = (action: () => unknown) => {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Refusal) return error.code;
-    throw error;
-  }
-  return '00';
-};
 
 describe('FieldReader', () => {
   test('reads fields from left to right', () => {
