@@ -13,7 +13,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { CpuMeter } from './loads/processes.mjs';
+import { CpuMeter, cpuSecondsOf } from './loads/processes.mjs';
 import { startSystem, waitUntil } from './loads/system.mjs';
 import { serialsOf, terminalRecords } from './loads/terminals.mjs';
 
@@ -36,7 +36,7 @@ const rounds = 1;
 const idleMs = 60_000;
 /** terminal-sim waits at most so long before it tries again; a bare handshake takes 2.5 ms. */
 const backTimeoutMs = 300_000 + many * 20;
-const bareHandshakes = Math.min(many, 5_000);
+const bareTerminals = Math.min(many, 5_000);
 const progressEveryMs = 15_000;
 
 const say = (line) => console.log(line);
@@ -62,12 +62,16 @@ await withSystem('many', async (system, folder) => {
     limits.idleKibibytes,
   );
 
-  const back = await secondsUntilBack(system);
-  const bare = await bareHandshakesPerSecond(system, folder);
-  const rate = many / back;
-  say(`${many} of ${many} terminals are back ${back.toFixed(1)} s after kdh-server listens again`);
+  const back = await comeBack(system);
+  const bare = await bareHandshakes(system, folder);
+  say(`${many} of ${many} terminals are back ${back.seconds.toFixed(1)} s after kdh-server listens again`);
+  const [rate, bareRate] = [many / back.seconds, bareTerminals / bare.seconds];
   say(
-    `handshakes: ${rate.toFixed(0)}/s; bare TLS server ${bare.toFixed(0)}/s; share ${(rate / bare).toFixed(2)}`,
+    `handshakes: ${rate.toFixed(0)}/s; bare TLS server ${bareRate.toFixed(0)}/s; share ${(rate / bareRate).toFixed(2)}`,
+  );
+  const [cpu, bareCpu] = [back.cpuSeconds / many, bare.cpuSeconds / bareTerminals];
+  say(
+    `CPU of the server for each: ${micros(cpu)}, PostgreSQL included; bare ${micros(bareCpu)}; share ${(bareCpu / cpu).toFixed(2)}`,
   );
 });
 
@@ -138,13 +142,16 @@ async function idleMemory(system) {
   return (after - before) / many;
 }
 
-async function secondsUntilBack(system) {
+/** Kills kdh-server and starts it: seconds from when it listens until all are back, and CPU seconds of it and PostgreSQL. */
+async function comeBack(system) {
   const since = await now(system);
   await system.stopPart('kdh-server', 'SIGKILL');
   await system.startPart('kdh-server');
   const start = performance.now();
-  await waitUntil(() => allConnected(system, since), backTimeoutMs, 100);
-  return (performance.now() - start) / 1000;
+  const meter = new CpuMeter({ server: system.pids['kdh-server'], database: system.pids.PostgreSQL });
+  await waitUntil(() => allConnected(system, since), backTimeoutMs, 500);
+  const { server, database } = meter.lap();
+  return { seconds: (performance.now() - start) / 1000, cpuSeconds: server + database };
 }
 
 async function allConnected({ database }, since) {
@@ -160,10 +167,11 @@ async function now({ database }) {
   return rows[0].now;
 }
 
-async function bareHandshakesPerSecond(system, folder) {
+/** The same for a bare TLS server: seconds for all handshakes, and CPU seconds of the server. */
+async function bareHandshakes(system, folder) {
   await system.stopPart('terminal-sim');
   const terminals = join(folder, 'terminals');
-  const serials = serialsOf(bareHandshakes);
+  const serials = serialsOf(bareTerminals);
   const { enrolment } = (await terminalRecords(terminals)).get(serials[0]);
   const processes = ['server', 'clients'].map((role) =>
     fork(new URL('fleet/bare-tls.mjs', import.meta.url), [role]),
@@ -176,8 +184,9 @@ async function bareHandshakesPerSecond(system, folder) {
   try {
     const [server, clients] = processes;
     const listening = await ask(server, { clientCa: enrolment.chain });
+    const before = cpuSecondsOf(server.pid);
     const { seconds } = await ask(clients, { folder: terminals, serials, ...listening });
-    return bareHandshakes / seconds;
+    return { seconds, cpuSeconds: cpuSecondsOf(server.pid) - before };
   } finally {
     for (const child of processes) child.kill();
   }
