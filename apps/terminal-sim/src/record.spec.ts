@@ -11,8 +11,9 @@ const slot = (attempt: string): Slot => ({
   loadedAt: '2026-11-24T06:00:00.000Z',
   attempt,
 });
-const result = (attempt: string, verdict?: StoredResult['verdict']): StoredResult => ({
-  result: { attempt } as LoadResult,
+const result = (attempt: string) => ({ attempt }) as LoadResult;
+const stored = (attempt: string, verdict?: StoredResult['verdict']): StoredResult => ({
+  result: result(attempt),
   ...(verdict && { verdict }),
 });
 const key = new Uint8Array(1);
@@ -22,7 +23,7 @@ const fresh: TerminalRecord = {
   slots: {},
   results: [],
 };
-const attemptsOf = ({ results }: TerminalRecord) => results.map((stored) => stored.result.attempt);
+const attemptsOf = ({ results }: TerminalRecord) => results.map((one) => one.result.attempt);
 
 describe('a change of a record', () => {
   test('of slots only those that it names', () => {
@@ -38,16 +39,17 @@ describe('a change of a record', () => {
     expect(changed(before, { nonce: undefined } as Change).nonce).toBeUndefined();
   });
 
-  test('a result takes the place of that of the same attempt', () => {
-    const results = [result('1'), result('2')];
-    const after = changed({ ...fresh, results }, { result: result('1', 'ACCEPTED') });
-    expect(after.results).toEqual([result('1', 'ACCEPTED'), result('2')]);
+  test('a verdict stands beside the result of its attempt; one of no attempt that is known changes nothing', () => {
+    const before = { ...fresh, results: [stored('1'), stored('2')] };
+    const after = changed(before, { verdict: { attempt: '1', verdict: 'ACCEPTED' } });
+    expect(after.results).toEqual([stored('1', 'ACCEPTED'), stored('2')]);
+    expect(changed(before, { verdict: { attempt: '3', verdict: 'UNKNOWN' } })).toEqual(before);
   });
 
   test('a fifth result: the oldest acknowledged one goes, or else the oldest', () => {
-    const results = [result('1'), result('2', 'ACCEPTED'), result('3', 'MISMATCH'), result('4')];
+    const results = [stored('1'), stored('2', 'ACCEPTED'), stored('3', 'MISMATCH'), stored('4')];
     expect(attemptsOf(changed({ ...fresh, results }, { result: result('5') }))).toEqual(['1', '3', '4', '5']);
-    const waiting = results.map((stored) => ({ result: stored.result }));
+    const waiting = results.map((one) => ({ result: one.result }));
     const after = changed({ ...fresh, results: waiting }, { result: result('5') });
     expect(attemptsOf(after)).toEqual(['2', '3', '4', '5']);
   });
@@ -57,7 +59,7 @@ describe('a change of a record', () => {
     const change: fc.Arbitrary<Change> = fc.oneof(
       fc.record({ epoch: fc.nat() }),
       attempt.map((one) => ({ slots: { [`SLOT-${one}`]: slot(one) }, result: result(one) })),
-      attempt.map((one) => ({ result: result(one, 'ACCEPTED') })),
+      attempt.map((one) => ({ verdict: { attempt: one, verdict: 'ACCEPTED' as const } })),
     );
     fc.assert(
       fc.property(fc.array(change), fc.nat(20), (changes, at) => {

@@ -26,28 +26,34 @@ export interface TerminalRecord {
  * `slots` only those that are new, the others stay.
  */
 export interface Change extends Partial<TerminalRecord> {
-  /** Takes the place of the result of the same attempt, or is added. */
-  readonly result?: StoredResult;
+  /** Of an attempt that has none yet. */
+  readonly result?: LoadResult;
+  /** What the KDH makes of a result. */
+  readonly verdict?: LoadAck;
 }
 
 const keptResults = 4;
 
 /** The record after a change. `record`: none before the first one, which has every member that must be there. */
-export function changed(record: TerminalRecord | undefined, { result, ...members }: Change): TerminalRecord {
+export function changed(record: TerminalRecord | undefined, change: Change): TerminalRecord {
+  const { result, verdict, ...members } = change;
   const after = { ...record, ...members } as TerminalRecord;
   return {
     ...after,
     ...(members.slots && { slots: { ...record?.slots, ...members.slots } }),
-    ...(result && { results: withResult(after.results, result) }),
+    ...(result && { results: withResult(after.results, { result }) }),
+    ...(verdict && { results: withVerdict(after.results, verdict) }),
   };
 }
 
 function withResult(results: readonly StoredResult[], added: StoredResult): StoredResult[] {
-  const same = results.findIndex(({ result }) => result.attempt === added.result.attempt);
-  if (same >= 0) return results.with(same, added);
   if (results.length < keptResults) return [...results, added];
   const acknowledged = results.findIndex(({ verdict }) => verdict !== undefined);
   return [...results.toSpliced(Math.max(acknowledged, 0), 1), added];
+}
+
+function withVerdict(results: readonly StoredResult[], { attempt, verdict }: LoadAck): StoredResult[] {
+  return results.map((stored) => (stored.result.attempt === attempt ? { ...stored, verdict } : stored));
 }
 
 /** The private keys that the terminal made for itself, one for each purpose (PCI PIN 19-12). PKCS#8 DER. */

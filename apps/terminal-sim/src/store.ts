@@ -151,7 +151,7 @@ const frameHeaderBytes = 8;
 /** length of the payload[4] CRC-32 of the payload[4] payload; numbers are big-endian. */
 function frameOf(entry: Entry<object>): Buffer {
   const payload = serialize(entry);
-  const frame = Buffer.alloc(frameHeaderBytes + payload.length);
+  const frame = Buffer.allocUnsafe(frameHeaderBytes + payload.length);
   frame.writeUInt32BE(payload.length, 0);
   frame.writeUInt32BE(crc32(payload), 4);
   payload.copy(frame, frameHeaderBytes);

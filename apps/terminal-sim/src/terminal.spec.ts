@@ -152,7 +152,7 @@ describe('LOAD_KBPK', () => {
     expect(decision.send![0]!.re).toBe(messageId);
     expect(decision.change).toMatchObject({
       slots: { 'KBPK-AES': { usage: 'K1', algorithm: 'A128', kcv: load.kcv, attempt: load.attempt } },
-      result: { result },
+      result,
       nonce: undefined,
     });
     expect(isSignedBy(bound, result)).toBe(true);
@@ -238,7 +238,7 @@ describe('LOAD_KEYS', () => {
     expect(isSignedBy(holdsKbpk, result)).toBe(true);
     expect(Object.keys(decision.change!.slots!)).toEqual(['KBPK-TDES', 'PIN', 'DATA']);
     expect(storedSlots(terminal)).toEqual(['KBPK-AES', 'KBPK-TDES', 'PIN', 'DATA']);
-    expect(decision.change!.result).toEqual({ result });
+    expect(decision.change!.result).toEqual(result);
     expect(isLoaded(terminal.record)).toBe(false); // not acknowledged
   });
 

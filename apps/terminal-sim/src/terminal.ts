@@ -4,7 +4,6 @@ import {
   type Inventory,
   inventoryDigest,
   type KdhMessage,
-  type LoadAck,
   type LoadKbpk,
   type LoadKeys,
   type LoadResult,
@@ -28,7 +27,7 @@ import {
   openKbpk,
   terminalCredential,
 } from './key-transport.ts';
-import type { BoundKdh, Change, Slot, StoredResult, TerminalRecord } from './record.ts';
+import type { BoundKdh, Change, Slot, TerminalRecord } from './record.ts';
 
 /**
  * The rules of one terminal: what it keeps, what it refuses, what it answers. Nothing here does I/O. The caller
@@ -133,7 +132,7 @@ async function decide(
     case 'LOAD_KEYS':
       return onLoadKeys(terminal, message.b, message.id, around);
     case 'LOAD_ACK':
-      return onLoadAck(terminal, message.b);
+      return { change: { verdict: message.b } };
     case 'QUERY':
       return onQuery(terminal, message.b, message.id);
     case 'KICK':
@@ -161,7 +160,7 @@ function onWelcome({ record }: Terminal, { epoch }: Welcome, around: Surrounding
   const conversation = { epoch };
   const unacknowledged = record.results
     .filter(({ verdict }) => verdict === undefined)
-    .map((stored) => ({ message: resultMessage(stored) }));
+    .map(({ result }) => ({ message: resultMessage(result) }));
   if (!record.boundKdh) {
     const token = base64(terminalCredential(record));
     return {
@@ -223,15 +222,15 @@ async function onLoadKbpk(
     return { ...refused, change: { ...refused.change, nonce: nonce.left } };
   }
   const { slot, boundKdh, ...key } = opened;
-  const stored = sign(terminal, load, hash, [{ slot, code: 0, kcv: key.kcv }], around);
+  const result = sign(terminal, load, hash, [{ slot, code: 0, kcv: key.kcv }], around);
   return {
     change: {
       boundKdh, // it remembers the CRL that came with the token
       slots: { [slot]: { ...key, ...loadedNow(load, around) } },
-      result: stored,
+      result,
       nonce: nonce.left,
     },
-    send: [{ message: resultMessage(stored), re }],
+    send: [{ message: resultMessage(result), re }],
   };
 }
 
@@ -272,23 +271,18 @@ async function onLoadKeys(
     kcv: opened[slot]!.kcv,
     ...(ksn && { ksn }),
   }));
-  const stored = sign(terminal, load, hash, results, around);
+  const result = sign(terminal, load, hash, results, around);
   return {
-    change: { slots: opened, result: stored },
-    send: [{ message: resultMessage(stored), re }],
+    change: { slots: opened, result },
+    send: [{ message: resultMessage(result), re }],
   };
-}
-
-function onLoadAck({ record }: Terminal, { attempt, verdict }: LoadAck): Decision {
-  const stored = record.results.find(({ result }) => result.attempt === attempt);
-  return { change: stored ? { result: { ...stored, verdict } } : {} };
 }
 
 function onQuery({ record }: Terminal, query: Query, re: string): Decision {
   if ('inventory' in query) return { send: [{ message: { t: 'INVENTORY', b: inventoryOf(record) }, re }] };
   const stored = record.results.find(({ result }) => result.attempt === query.attempt);
   if (!stored) throw new ProtocolError('UNKNOWN_ATTEMPT', 'no result of this attempt is stored');
-  return { send: [{ message: resultMessage(stored), re }] };
+  return { send: [{ message: resultMessage(stored.result), re }] };
 }
 
 /** The refusals that come before any look at the keys, and the result of an attempt that is already decided. */
@@ -296,13 +290,13 @@ function earlierResult(
   { record, conversation }: Terminal,
   { attempt, epoch }: LoadKbpk | LoadKeys,
   hash: string,
-): StoredResult | undefined {
+): LoadResult | undefined {
   if (!record.boundKdh) throw new ProtocolError('NOT_BOUND', 'the terminal is bound to no KDH');
   if (epoch !== conversation.epoch) {
     throw new ProtocolError('SUPERSEDED_SESSION', `epoch ${conversation.epoch} expected, ${epoch} came`);
   }
-  const earlier = record.results.find(({ result }) => result.attempt === attempt);
-  if (earlier && earlier.result.planHash !== hash) {
+  const earlier = record.results.find(({ result }) => result.attempt === attempt)?.result;
+  if (earlier && earlier.planHash !== hash) {
     throw new ProtocolError('KSN_SEEN', 'the attempt came before with other bytes');
   }
   return earlier;
@@ -346,10 +340,10 @@ function refuseLoad(
   re: string,
   around: Surroundings,
 ): Decision {
-  const stored = sign(terminal, load, hash, results, around);
+  const result = sign(terminal, load, hash, results, around);
   return {
-    change: { result: stored },
-    send: [{ message: resultMessage(stored), re }],
+    change: { result },
+    send: [{ message: resultMessage(result), re }],
   };
 }
 
@@ -359,9 +353,9 @@ function sign(
   planHash: string,
   results: SlotResult[],
   around: Surroundings,
-): StoredResult {
+): LoadResult {
   const report = around.report({ attempt, epoch, planHash, nonceK2, results });
-  return { result: signReport(report, serial, around.sign) };
+  return signReport(report, serial, around.sign);
 }
 
 /** The result that says what `report` does. */
@@ -399,7 +393,7 @@ function randomMessage(nonce: Uint8Array): TerminalMessage {
   return { t: 'RANDOM', b: { token: base64(buildRandomToken(nonce)) } };
 }
 
-function resultMessage({ result }: StoredResult): TerminalMessage {
+function resultMessage(result: LoadResult): TerminalMessage {
   return { t: 'LOAD_RESULT', b: result };
 }
 
