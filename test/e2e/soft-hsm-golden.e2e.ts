@@ -60,7 +60,7 @@ describe.each(['a unix socket', 'TLS 1.3'])('over %s, AES test LMK', (transport)
     const frames = exchanges.map(({ request_frame_hex }, n) => {
       const message = messageOf(request_frame_hex);
       message.write(String(n).padStart(4, '0'), 'latin1');
-      return frame(message);
+      return frame([message]);
     });
     client.socket.write(Buffer.concat(frames));
     for (const byte of Buffer.concat(frames)) client.socket.write(Buffer.of(byte));

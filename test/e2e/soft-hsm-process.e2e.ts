@@ -61,7 +61,7 @@ describe('a live HSM', () => {
     const release = `HEADA01FFFS${zmk}R#P0A1E00E00`;
     let answered = 0;
     for (let round = 0; round < 3; round += 1) {
-      client.socket.write(Buffer.concat(Array(300).fill(frame(Buffer.from(release)))));
+      client.socket.write(frame(Array(300).fill(Buffer.from(release))));
       const enough = 20 + 40 * round;
       for (let n = 0; n < enough; n += 1) {
         expect((await client.next()).toString('latin1', 0, 8)).toBe('HEADA100');
@@ -508,7 +508,7 @@ describe('TLS', () => {
         checkServerIdentity: () => undefined,
         ...options,
       });
-      socket.on('secureConnect', () => socket.write(frame(Buffer.from('HEADNC'))));
+      socket.on('secureConnect', () => socket.write(frame([Buffer.from('HEADNC')])));
       socket.on('data', (chunk) => {
         resolve(chunk.toString('latin1', 2));
         socket.destroy();
@@ -538,7 +538,7 @@ describe('TLS', () => {
 
   test('plain TCP is not spoken', async () => {
     const outcome = await new Promise((resolve) => {
-      const socket = connect(hsm.tlsPort, '127.0.0.1', () => socket.write(frame(Buffer.from('HEADNC'))));
+      const socket = connect(hsm.tlsPort, '127.0.0.1', () => socket.write(frame([Buffer.from('HEADNC')])));
       let received = '';
       socket.on('data', (chunk) => {
         received += chunk.toString('latin1');

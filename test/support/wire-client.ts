@@ -45,7 +45,7 @@ export class WireClient {
 
   /** Sends one message and gives the next answer, both without their length. */
   async call(message: Uint8Array | string): Promise<Buffer> {
-    this.socket.write(frame(typeof message === 'string' ? Buffer.from(message, 'latin1') : message));
+    this.socket.write(frame([typeof message === 'string' ? Buffer.from(message, 'latin1') : message]));
     return this.next();
   }
 

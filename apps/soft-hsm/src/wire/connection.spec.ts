@@ -19,7 +19,9 @@ async function host(answerMessage: AnswerMessage) {
     onEnd = resolve;
   });
   const writes: number[] = [];
+  let serverSide: Socket | undefined;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    serverSide = socket;
     const write = socket.write.bind(socket) as Socket['write'];
     socket.write = ((bytes: Buffer) => {
       writes.push(bytes.length);
@@ -45,6 +47,7 @@ async function host(answerMessage: AnswerMessage) {
     endedBecause,
     writes,
     ended,
+    serverSocket: () => serverSide!,
     async received(count: number) {
       while (answers.length < count) await new Promise((resolve) => socket.once('data', resolve));
       return answers;
@@ -52,7 +55,7 @@ async function host(answerMessage: AnswerMessage) {
   };
 }
 
-const send = (...texts: string[]) => Buffer.concat(texts.map((text) => frame(Buffer.from(text))));
+const send = (...texts: string[]) => frame(texts.map((text) => Buffer.from(text)));
 
 test('answers of one tick leave in one write', async () => {
   const { socket, received, writes } = await host((message) => message);
@@ -87,10 +90,43 @@ test('a message that cannot be answered ends the connection, after the answers b
   const { socket, answers, ended, endedBecause } = await host((message) =>
     message.length < 6 ? undefined : message,
   );
-  socket.write(send('hello!', 'x', 'not read any more'));
+  const before = Array.from({ length: 20 }, (_, n) => `hello ${n}`);
+  socket.write(send(...before, 'x', 'not read any more', 'nor this'));
   await ended;
-  expect(answers).toEqual(['hello!']);
+  expect(answers).toEqual(before);
   expect(await endedBecause).toBe('a message of 1 bytes is too short to be answered');
+});
+
+test('a host with many commands does not hold up another one', async () => {
+  const order: string[] = [];
+  const one = await host((message) => {
+    if (order.push(message.toString()) === 1) other.socket.write(send('other'));
+    return message;
+  });
+  const other = await host((message) => {
+    order.push(message.toString());
+    return message;
+  });
+  await new Promise((resolve) => other.socket.once('connect', resolve));
+  const commands = Array.from({ length: 200 }, (_, n) => `command ${n}`);
+  one.socket.write(send(...commands));
+  expect(await one.received(200)).toEqual(commands);
+  expect(await other.received(1)).toEqual(['other']);
+  expect(order.at(-1)).toBe('command 199');
+});
+
+test('what waits is not worked on any more when the connection is ended', async () => {
+  const worked: string[] = [];
+  const { socket, ended, serverSocket } = await host((message) => {
+    worked.push(message.toString());
+    serverSocket().destroy();
+    return message;
+  });
+  const commands = Array.from({ length: 20 }, (_, n) => `command ${n}`);
+  socket.write(send(...commands));
+  await ended;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(worked).toEqual(['command 0']);
 });
 
 test('a host that sends without reading is not read any more, and loses nothing', async () => {

@@ -5,6 +5,12 @@ import { FrameReader, frame } from './frames.ts';
 const maxInFlight = 256;
 const maxUnreadBytes = 1024 * 1024;
 
+/**
+ * Commands that are worked on in one turn. Between turns other hosts have theirs, what is durable is answered, and the
+ * records of this turn are on their way to the disk while the next one computes.
+ */
+const commandsPerTurn = 8;
+
 /** Answers one message; `undefined` for one that cannot be answered, which ends the connection. Never rejects. */
 export type AnswerMessage = (message: Buffer) => Buffer | Promise<Buffer> | undefined;
 
@@ -19,6 +25,7 @@ export function serveConnection(
   onEnd: (reason?: string) => void,
 ): void {
   const reader = new FrameReader();
+  let waiting: Buffer[] = [];
   let ready: Buffer[] = [];
   let inFlight = 0;
   let finishing = false;
@@ -27,14 +34,14 @@ export function serveConnection(
   const flush = () => {
     const answers = ready;
     ready = [];
-    if (socket.writable) socket.write(answers.length === 1 ? answers[0]! : Buffer.concat(answers));
+    if (socket.writable) socket.write(frame(answers));
     adjustReading();
     endWhenAnswered();
   };
   const send = (answer: Buffer) => {
     inFlight -= 1;
-    if (ready.length === 0) setImmediate(flush);
-    ready.push(frame(answer));
+    if (ready.length === 0) process.nextTick(flush);
+    ready.push(answer);
   };
   const adjustReading = () => {
     const congested = finishing || inFlight >= maxInFlight || socket.writableLength > maxUnreadBytes;
@@ -44,20 +51,34 @@ export function serveConnection(
     if (finishing && inFlight === 0 && ready.length === 0) socket.destroySoon();
   };
 
-  socket.on('data', (chunk) => {
-    for (const message of reader.push(chunk)) {
+  const hasWork = () => waiting.length > 0 && !socket.destroyed;
+  const work = () => {
+    for (let n = 0; n < commandsPerTurn && hasWork(); n += 1) {
+      const message = waiting.shift()!;
       const answer = answerMessage(message);
       if (answer === undefined) {
         reason = `a message of ${message.length} bytes is too short to be answered`;
         finishing = true;
-        break;
+        inFlight -= 1 + waiting.length;
+        waiting = [];
+      } else if (answer instanceof Promise) {
+        void answer.then(send);
+      } else {
+        send(answer);
       }
-      inFlight += 1;
-      if (answer instanceof Promise) void answer.then(send);
-      else send(answer);
     }
+    if (hasWork()) setImmediate(work);
     adjustReading();
     endWhenAnswered();
+  };
+
+  socket.on('data', (chunk) => {
+    const messages = reader.push(chunk);
+    inFlight += messages.length;
+    const idle = waiting.length === 0;
+    waiting.push(...messages);
+    if (idle) work();
+    else adjustReading();
   });
   socket.on('end', () => {
     finishing = true;

@@ -1,11 +1,14 @@
 const lengthBytes = 2;
 const nothing = Buffer.alloc(0);
 
-/** A message as it travels: length in 2 bytes, big-endian, of what follows. `message`: 0 to 65,535 bytes. */
-export function frame(message: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(lengthBytes + message.length);
-  bytes.writeUInt16BE(message.length, 0);
-  bytes.set(message, lengthBytes);
+/** Messages as they travel, each behind its length in 2 bytes, big-endian. A message: 0 to 65,535 bytes. */
+export function frame(messages: readonly Uint8Array[]): Buffer {
+  const bytes = Buffer.allocUnsafe(messages.reduce((total, { length }) => total + lengthBytes + length, 0));
+  let at = 0;
+  for (const message of messages) {
+    bytes.set(message, bytes.writeUInt16BE(message.length, at));
+    at += lengthBytes + message.length;
+  }
   return bytes;
 }
 
