@@ -1,5 +1,7 @@
-import { createPublicKey } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { connectPayShield } from '@openkdh/hsm-client';
 import { AwsHsm } from '@openkdh/hsm-client/aws';
@@ -24,11 +26,17 @@ hsmConformance(
   kit,
 );
 
-const withTestLmk = await startSoftHsm(['--test-lmk']);
-afterAll(() => withTestLmk.stop());
+const authorities = join(await mkdtemp(join(tmpdir(), 'authorities-')), 'authorities.json');
+const krdCa = new X509Certificate(kit.krd.caCertificate).toString();
+await writeFile(authorities, JSON.stringify({ krd: [krdCa] }));
+const withTestLmk = await startSoftHsm(['--test-lmk', '--authorities', authorities]);
+afterAll(async () => {
+  await withTestLmk.stop();
+  await rm(dirname(authorities), { recursive: true });
+});
 
 hsmConformance(
-  'soft HSM with the public test LMK, over TLS',
+  'soft HSM with the public test LMK, over TLS, which judges the KRD itself',
   () =>
     connectPayShield({
       endpoints: [{ transport: 'tls', host: '127.0.0.1', port: withTestLmk.tlsPort }],

@@ -40,6 +40,7 @@ export async function conformanceKit(): Promise<ConformanceKit> {
     commonName: 'CONFORMANCE-1',
     notBefore: now,
   });
+  const krdCrl = await issueCrl({ issuer: terminalCa, number: 1, thisUpdate: now, nextUpdate, revoked: [] });
   const outstanding = new Set<string>();
 
   return {
@@ -51,6 +52,7 @@ export async function conformanceKit(): Promise<ConformanceKit> {
     krd: {
       certificate,
       caCertificate: terminalCa.certificate,
+      crls: [krdCrl],
       nonce() {
         const nonce = randomBytes(16);
         outstanding.add(nonce.toString('hex'));

@@ -30,6 +30,8 @@ export interface ConformanceKit
     readonly certificate: Uint8Array;
     /** Of the CA that issued it, DER. */
     readonly caCertificate: Uint8Array;
+    /** Of that CA, DER. */
+    readonly crls: readonly Uint8Array[];
     /** A nonce that one token may use. */
     nonce(): Uint8Array;
     /** Opens a key token with all checks of a terminal. */
@@ -124,7 +126,8 @@ export function hsmConformance(
     const sendToKrd = async (key: LmkKeyBlock, versionId: 'B' | 'D', nonce = kit.krd.nonce()) => {
       const { privateKey, certificate, crl } = await kdh();
       const request = { key, kdhPrivateKey: privateKey, kdhCertificate: certificate, crl, nonce, versionId };
-      const { token, kcv } = await hsm.exportTr34({ ...request, krdCertificate: kit.krd.certificate });
+      const krd = { krdCertificate: kit.krd.certificate, krdCrls: kit.krd.crls };
+      const { token, kcv } = await hsm.exportTr34({ ...request, ...krd });
       return { ...(await kit.krd.open(token, certificate)), kcv };
     };
 

@@ -248,8 +248,10 @@ export interface ExportTr34Request {
   kdhPrivateKey: LmkPrivateKey;
   /** X.509, DER: the certificate of `kdhPrivateKey`. */
   kdhCertificate: Uint8Array;
-  /** X.509, DER. */
+  /** X.509, DER. An HSM that knows the authorities of KRDs judges it too, and refuses whom it does not believe. */
   krdCertificate: Uint8Array;
+  /** CRLs of the KRD's CAs, DER, at most 9, for an HSM that judges the KRD. Left out: none. */
+  krdCrls?: readonly Uint8Array[];
   /** The nonce of the KRD's random token RT_KRD, 8 to 16 bytes. */
   nonce: Uint8Array;
   /** CRL of the KDH's CA, DER. */

@@ -299,18 +299,16 @@ describe('answers in payshield.json', () => {
     envelopedData: Uint8Array.of(0x30, 0x81, 0x80, ...new Uint8Array(128)),
     signature: new Uint8Array(256).fill(7),
   };
-  const b8 = rsa.exportTr34(
-    {
-      key: kbpk,
-      kdhPrivateKey: ewPrivateKey(),
-      kdhId: Uint8Array.of(0x30, 0),
-      krdId: Uint8Array.of(0x30, 1, 1),
-      krdPublicKey: Uint8Array.of(0x30, 1, 2),
-      nonce: new Uint8Array(8).fill(0x4e),
-      versionId: 'D',
-    },
-    1,
-  );
+  const b8Request = {
+    key: kbpk,
+    kdhPrivateKey: ewPrivateKey(),
+    kdhId: Uint8Array.of(0x30, 0),
+    krdId: Uint8Array.of(0x30, 1, 1),
+    krdPublicKey: Uint8Array.of(0x30, 1, 2),
+    nonce: new Uint8Array(8).fill(0x4e),
+    versionId: 'D',
+  } as const;
+  const b8 = rsa.exportTr34(b8Request, 1);
   const b9 = Buffer.concat([
     Buffer.from('B900'),
     b9Parts.authenticatedAttributes,
@@ -324,6 +322,18 @@ describe('answers in payshield.json', () => {
     const key = Buffer.from(ewPrivateKey()).toString('latin1');
     expect(sent(b8)).toBe(`B80FFF${kbpk}0\x000000010\x01\x010\x01\x020099FFFF${key}01008NNNNNNNN%01!D`);
     expect(readAnswer(b8, b9)).toEqual(b9Parts);
+  });
+
+  test('B8 for an HSM that judges the KRD: its certificate and CRLs at the end', () => {
+    const request = {
+      ...b8Request,
+      krdEvidence: { certificate: Uint8Array.of(0x30, 1, 3), crls: [Uint8Array.of(0x30, 1, 4)] },
+    };
+    expect(sent(rsa.exportTr34(request, 1))).toBe(`${sent(b8)}~0\x01\x0310\x01\x04`);
+    const crls = Array(10).fill(Uint8Array.of(0x30, 0));
+    expect(
+      codeOf(() => rsa.exportTr34({ ...request, krdEvidence: { ...request.krdEvidence, crls } }, 1)),
+    ).toBe('HSM_BAD_REQUEST');
   });
 
   test.each([

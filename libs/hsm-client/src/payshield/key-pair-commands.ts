@@ -105,16 +105,19 @@ export interface ExportTr34Fields extends Tr34Parties {
   /** 8 to 16 bytes. */
   nonce: Uint8Array;
   versionId: 'B' | 'D';
+  /** By what the HSM judges the KRD, DER. Left out: the HSM leaves that to the host, as a payShield does. */
+  krdEvidence?: { certificate: Uint8Array; crls: readonly Uint8Array[] };
 }
 
 /**
  * B8, TR-34 export. Request: TR-34 version 0 (2012), key type FFF, key, KDH id, `000001`, KRD id, KRD public key,
  * `00`, private key, `010`, nonce length 2H, nonce, LMK id, `!` and the TR-31 version of the header attribute.
  * The constants 000001, 00 and 010: meaning not known, taken from the AWS sample, which runs against a device.
+ * After that, for the soft HSM only: `~`, KRD certificate, number of CRLs 1N, CRLs.
  * Answer: authenticated attributes DER, KCV of 3 raw bytes, EnvelopedData DER, signature length 4N, signature.
  */
 export function exportTr34(request: ExportTr34Fields, lmkId: number | undefined): Command<Tr34Parts> {
-  const { nonce } = request;
+  const { nonce, krdEvidence } = request;
   if (nonce.length < 8 || nonce.length > 16)
     throw badRequest(`nonce: expected 8 to 16 bytes, got ${nonce.length}`);
   return {
@@ -133,6 +136,7 @@ export function exportTr34(request: ExportTr34Fields, lmkId: number | undefined)
       nonce,
       lmkIdField(lmkId),
       `!${request.versionId}`,
+      ...(krdEvidence ? krdEvidenceFields(krdEvidence) : []),
     ),
     keys: [request.key, request.kdhPrivateKey],
     repeatable: false,
@@ -145,4 +149,8 @@ export function exportTr34(request: ExportTr34Fields, lmkId: number | undefined)
       return { authenticatedAttributes, kcv, envelopedData, signature };
     },
   };
+}
+
+function krdEvidenceFields({ certificate, crls }: NonNullable<ExportTr34Fields['krdEvidence']>) {
+  return ['~', certificate, decimal(crls.length, 1, 'number of CRLs of the KRD'), ...crls];
 }

@@ -117,7 +117,7 @@ export async function connectPayShield(options: PayShieldOptions): Promise<Hsm> 
     generateRsaKeyPair: async (request) => pool.execute(generateRsaKeyPair(request, lmkId)),
     generateEcKeyPair: async () => pool.execute(generateEcKeyPair(lmkId)),
     sign: async (request) => pool.execute(sign(request, lmkId)),
-    exportTr34: async (request) => exportTr34Token(pool, request, lmkId),
+    exportTr34: async (request) => exportTr34Token(pool, request, lmkId, hasExtensions),
     encrypt: async (request) => pool.execute(cipherCommand('encrypt', request, lmkId)),
     decrypt: async (request) => pool.execute(cipherCommand('decrypt', request, lmkId)),
     generateMac: async (request) => pool.execute(generateMac(request, lmkId)),
@@ -157,13 +157,17 @@ async function signatureVerifies(
   );
 }
 
-/** B8 makes the parts that need keys; the CMS around them is put together here. */
+/**
+ * B8 makes the parts that need keys; the CMS around them is put together here. `judgesKrd`: the HSM is shown the KRD's
+ * certificate.
+ */
 async function exportTr34Token(
   pool: Pool,
   request: ExportTr34Request,
   lmkId: number | undefined,
+  judgesKrd: boolean,
 ): Promise<Tr34Token> {
-  const { key, kdhPrivateKey, kdhCertificate, krdCertificate, nonce, versionId, crl } = request;
+  const { key, kdhPrivateKey, kdhCertificate, krdCertificate, krdCrls = [], nonce, versionId, crl } = request;
   const parties = refusingAs('HSM_BAD_REQUEST', () => {
     parseCrl(crl);
     return {
@@ -172,7 +176,8 @@ async function exportTr34Token(
       krdPublicKey: rsaPublicKey(krdCertificate),
     };
   });
-  const command = exportTr34({ key, kdhPrivateKey, nonce, versionId, ...parties }, lmkId);
+  const krdEvidence = judgesKrd ? { krdEvidence: { certificate: krdCertificate, crls: krdCrls } } : {};
+  const command = exportTr34({ key, kdhPrivateKey, nonce, versionId, ...parties, ...krdEvidence }, lmkId);
   const { authenticatedAttributes, envelopedData, signature, kcv } = await pool.execute(command);
   const token = refusingAs('HSM_BAD_ANSWER', () =>
     assembleKeyToken({ authenticatedAttributes, envelopedData, signature, signer: parties.kdhId, crl }),
