@@ -1,13 +1,15 @@
 // What it costs to claim and finish a job of a queue that is 100,000 loads deep, beside one that is nearly empty:
 // `node test/bench/deep-queue.mjs [--depth 100000] [--rounds 5] [--redis redis://127.0.0.1:6379]` after `npx tsc -b`.
 // One load to a job, the dearest case: kdh-server puts up to KDH_CHUNK_SIZE into one. With `--redis` databases 0 and 1 of
-// that server are emptied. The exit code is 1 when the deep queue costs more than 1.5 times the other.
+// that server are emptied. The exit code is 1 when the deep queue costs more than 1.5 times the other, and when PostgreSQL
+// does not find the next job by an index.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
+import pg from 'pg';
 import { openDeriveQueue } from '../../apps/kdh-server/dist/queue/queue.js';
 import { readyLine, startChild } from '../../apps/launcher/dist/child.js';
 import { ensureDatabase, preparePostgres } from '../../apps/launcher/dist/embedded-postgres.js';
@@ -37,6 +39,7 @@ try {
   const empty = counted(stores.settings.empty);
   await deep.add(depth);
   assert.equal(await deep.depth(), depth, 'as many wait as were added');
+  if (!options.redis) await judgeClaimPlan(stores.settings.deep.KDH_DATABASE_URL);
 
   const costs = { deep: [], empty: [] };
   for (let round = 0; round <= rounds; round += 1) {
@@ -95,6 +98,20 @@ function counted(settings) {
       return micros;
     },
   };
+}
+
+/** Prints the plan of the claim, as `move_to_active` of BullMQ asks for the next job. */
+async function judgeClaimPlan(connectionString) {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  const { rows } = await client.query(
+    `explain select id from bullmq.job where queue = 'derive' and state = 'waiting' order by priority, seq
+     for update skip locked limit 1`,
+  );
+  await client.end();
+  const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+  console.log(`${plan}\n`);
+  if (!plan.includes('job_ready_idx') || /Seq Scan|Sort/.test(plan)) process.exitCode = 1;
 }
 
 function cpuMicros() {

@@ -14,7 +14,7 @@ export class GroupCommit<Item, Result> {
   private flushing = false;
 
   constructor(
-    /** Writes all items in one transaction and returns a result for each, in order. */
+    /** Writes all items in one transaction, or reads for all of them, and returns a result for each, in order. */
     private readonly flush: (items: Item[]) => Promise<Result[]>,
     private readonly maxItems = 200,
   ) {}

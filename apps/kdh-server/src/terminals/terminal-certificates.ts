@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type CertificateRefusal, certificatePem, checkCertificate, fingerprint } from '@openkdh/pki';
 import type { ProtocolErrorCode } from '@openkdh/terminal-protocol';
 import { Database } from '../database/database.ts';
+import { GroupCommit } from '../database/group-commit.ts';
 import { Authorities } from '../pki/authorities.ts';
 import type { KnownTerminal } from '../sessions/admission.ts';
 
@@ -17,6 +18,11 @@ const CODES: Record<CertificateRefusal, ProtocolErrorCode> = {
 /** Certificates of terminals, judged by the Terminal CA and by the whitelist in the database. */
 @Injectable()
 export class TerminalCertificates {
+  /** Terminals that come back together share a look at the whitelist. */
+  private readonly lookups = new GroupCommit<string, KnownTerminal | undefined>((prints) =>
+    this.readWhitelist(prints),
+  );
+
   constructor(
     private readonly authorities: Authorities,
     private readonly database: Database,
@@ -44,12 +50,19 @@ export class TerminalCertificates {
     certificate: Uint8Array,
   ): Promise<{ known: KnownTerminal | undefined; fingerprint: string }> {
     const print = fingerprint(certificate);
-    const [known] = await this.database.query<KnownTerminal>(
-      `select t.id as "terminalId", t.serial, t.state, c.revoked_at is not null as "certificateRevoked"
+    return { known: await this.lookups.add(print), fingerprint: print };
+  }
+
+  private async readWhitelist(prints: string[]): Promise<(KnownTerminal | undefined)[]> {
+    const rows = await this.database.query<KnownTerminal & { fingerprint: string }>(
+      `select c.fingerprint, t.id as "terminalId", t.serial, t.state,
+         c.revoked_at is not null as "certificateRevoked"
        from terminal_certificate c join terminal t on t.id = c.terminal_id
-       where c.fingerprint = $1 and c.purpose = 'TLS'`,
-      [print],
+       where c.fingerprint = any($1::text[]) and c.purpose = 'TLS'`,
+      [prints],
+      'read-whitelist',
     );
-    return { known, fingerprint: print };
+    const known = new Map(rows.map(({ fingerprint, ...terminal }) => [fingerprint, terminal]));
+    return prints.map((print) => known.get(print));
   }
 }
