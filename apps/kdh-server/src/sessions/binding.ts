@@ -146,7 +146,8 @@ export class Binding {
         `select t.id, t.profile_id as "profileId", p.version as "profileVersion"
          from terminal t join profile p on p.id = t.profile_id
          where t.id = any($1::uuid[])
-           and not exists (select 1 from terminal_kbpk k where k.terminal_id = t.id and k.confirmed_at is not null)
+           and not exists (
+             select 1 from attempt a where a.terminal_id = t.id and a.kind = 'KBPK' and a.outcome = 'CONFIRMED')
          order by t.id for no key update of t`,
         [ids],
         'first-key-terminals',
