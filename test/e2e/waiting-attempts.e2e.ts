@@ -63,8 +63,8 @@ describe(`the engine with ${WAITING} attempts waiting`, () => {
       insert into profile (id, name, slots) values ('${id('1', 1)}', 'PIN and data', '[]');
       insert into bdk (id, name, scheme, algorithm, key_block, kcv, bdk_id, last_device, max_devices)
         values ('${id('2', 1)}', 'BDK', 'TDES', 'T2', 'S', '000000', '0000000001', 500000, 400000);
-      insert into terminal (id, serial, model, profile_id, attempts_made)
-        select ${at('3', 'n')}, 'SIM-' || n, 'M', '${id('1', 1)}', 1 from generate_series(1, ${WAITING}) n;
+      insert into terminal (id, serial, model, profile_id, attempts_made, bound_kdh_fingerprint)
+        select ${at('3', 'n')}, 'SIM-' || n, 'M', '${id('1', 1)}', 1, 'F' from generate_series(1, ${WAITING}) n;
       insert into terminal_certificate (id, terminal_id, purpose, fingerprint, serial_number, spki_sha256, certificate,
           not_before, not_after)
         select gen_random_uuid(), ${at('3', 'n')}, p, p || n, n, p || n, '', now(), now() + interval '1 year'
@@ -140,20 +140,27 @@ describe(`the engine with ${WAITING} attempts waiting`, () => {
 
   test('a terminal connects, takes what waits for it, and a send is checked', () =>
     byIndex(async () => {
-      const terminalId = id('3', 11);
+      const terminalId = id('3', 5_001);
       const opener = new SessionOpener(config, database);
       const { epoch } = await opener.open({
         terminalId,
-        serial: 'SIM-11',
+        serial: 'SIM-5001',
         sessionId: id('5', 1),
         tlsFingerprint: '',
         hello: { hardware: '1', firmware: '1' } as never,
       });
-      const session = { terminalId, epoch, sessionId: id('5', 1), send() {} } as unknown as LiveSession;
+      const sent: string[] = [];
+      const session = {
+        terminalId,
+        epoch,
+        sessionId: id('5', 1),
+        send: (message: { t: string }) => sent.push(message.t),
+      } as unknown as LiveSession;
       const dispatcher = new Dispatcher(config, database, new SessionRegistry(), signals);
       await dispatcher.drain(session);
       await requestFirstLoads(sql, [terminalId], { expirySeconds: 600 });
-    }, 6));
+      expect(sent).toEqual(['LOAD_KEYS']);
+    }, 8));
 });
 
 /** Waits for a condition, however slow the machine is; the test's own time limit ends it. */

@@ -56,7 +56,8 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
   private relay(): Promise<number> {
     return this.database.transaction(async (sql) => {
       const rows = await sql.query<{ attempt_id: string }>(
-        `delete from outbox where id in (select id from outbox order by id limit $1 for update skip locked)
+        // As an array, not as a subquery, which PostgreSQL would join with all that waits.
+        `delete from outbox where id = any(array(select id from outbox order by id limit $1 for update skip locked))
          returning attempt_id`,
         [ROWS_PER_PASS],
       );
