@@ -98,7 +98,7 @@ describe('the auditor', () => {
     const last = call('POST', `/operators/${only.id}/revoke`, { reason: 'oh no' }, stack.token);
     expect(await refusal(await last)).toEqual([409, 'OPERATOR_LAST']);
     const { events } = await get<EventPage>('/events?type=operator');
-    const known = events.filter(({ type }) => type !== 'operator.refused');
+    const known = events.filter(({ type }) => type !== 'operator.refused' && type !== 'operator.signed-in');
     expect(known.map(({ type, body }) => [type, body['operator']])).toEqual([
       ['operator.revoked', 'operator:Second'],
       ['operator.made', 'operator:Second'],
@@ -147,7 +147,10 @@ describe('the auditor', () => {
     const erase = () =>
       call('POST', `/operators/${leaver.id}/erase-name`, { reason: 'her right' }, stack.token);
 
-    expect(await actsOf(`operator:${name}`)).toEqual([['operator.made', `operator:${name}`]]);
+    expect(await actsOf(`operator:${name}`)).toEqual([
+      ['operator.made', `operator:${name}`],
+      ['operator.signed-in', `operator:${name}`],
+    ]);
     expect([await filters(), await tablesWithName()]).toEqual([[`operator:${name}`], ['person_name']]);
     expect(await refusal(await erase())).toEqual([409, 'OPERATOR_ACTIVE']);
     await stack.api.post(`/operators/${leaver.id}/revoke`, { reason: 'resigned' });
@@ -157,7 +160,10 @@ describe('the auditor', () => {
     expect(await (await erase()).json()).toMatchObject({ id: leaver.id, name: null });
     expect(await refusal(await erase())).toEqual([409, 'OPERATOR_NAME_ERASED']);
     const [, commitment] = / {2}(operator:[0-9A-F]{64}) is Łucja/.exec(before.said)!;
-    expect(await actsOf(commitment!)).toEqual([['operator.made', commitment]]);
+    expect(await actsOf(commitment!)).toEqual([
+      ['operator.made', commitment],
+      ['operator.signed-in', commitment],
+    ]);
     const { events } = await get<EventPage>('/events?type=operator.name-erased');
     expect(events.map(({ actor, body }) => [actor, body])).toEqual([
       ['operator:operator', { operator: commitment, reason: 'her right' }],
@@ -317,7 +323,7 @@ describe('the auditor', () => {
     });
 
     test('each as PDF; what cannot be asked is refused', async () => {
-      for (const name of ['uniqueness', 'approvals', 'key-inventory', 'destruction']) {
+      for (const name of ['uniqueness', 'approvals', 'key-inventory', 'destruction', 'retention']) {
         const pdf = await bytes(`/reports/${name}?${span}&format=pdf`);
         if (process.env['OPENKDH_WRITE_PDF'])
           writeFileSync(`${process.env['OPENKDH_WRITE_PDF']}-${name}.pdf`, pdf);

@@ -58,6 +58,9 @@ describe('database', () => {
       'PersonNames1764900000000',
       'LogArchive1765000000000',
       'SearchCovering1766100000000',
+      'OperatorSessions1766200000000',
+      'BdkDestruction1766201000000',
+      'HsmLog1766202000000',
       'EntryRuns1766300000000',
     ]);
     expect(await migrateTestDatabase(database.url)).toEqual([]);

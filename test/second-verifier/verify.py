@@ -31,6 +31,8 @@ MAX_SIZE = 2**63 - 1
 MAX_SAFE = 2**53 - 1
 LONGEST_TEXT = 64 * 1024
 LONGEST_TILE = 256 * (2 + 0xFFFF)
+# docs/audit-log.md, rule 9
+LONGEST_RECORD = 0xFFFF
 
 
 class Failure(Exception):
@@ -338,8 +340,51 @@ def ksn_space(ksn):
     return None
 
 
+class HsmLog:
+    """The own log of an HSM: a chain of records, read as far as it is asked for."""
+
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        self.seq = 0
+        self.hash = "0" * 64
+
+    def next(self):
+        line = self.file.readline(LONGEST_RECORD + 2)
+        if not line:
+            return False
+        if len(line) > LONGEST_RECORD + 1 or line[-1:] != b"\n":
+            raise Failure(MALFORMED, f"HSM record after {self.seq}: too long, or no line feed")
+        line = line[:-1]
+        try:
+            record = json.loads(utf8(line, "an HSM record"))
+            if canonical(record) != line.decode():
+                raise ValueError
+        except (ValueError, RecursionError):
+            raise Failure(MALFORMED, f"HSM record after {self.seq}: no canonical JSON") from None
+        number = record.get("seq") if isinstance(record, dict) else None
+        if not is_whole(number) or not isinstance(record.get("prevHash"), str):
+            raise Failure(MALFORMED, f"HSM record after {self.seq}: no number or no hash of the one before")
+        if number != self.seq + 1:
+            raise Failure(COUNTER, f"HSM record {number} after {self.seq}")
+        if record["prevHash"] != self.hash:
+            raise Failure(ALTERED, f"HSM record {number} does not continue the one before")
+        self.seq, self.hash = number, sha256(line).hex().upper()
+        return True
+
+    def require(self, seq, digest):
+        if seq < self.seq:
+            return
+        while self.seq < seq and self.next():
+            pass
+        if self.seq < seq:
+            raise Failure(MISSING, f"the HSM's log ends after {self.seq} of {seq} records")
+        if self.hash != digest:
+            raise Failure(ALTERED, f"HSM record {seq} is not the one that was anchored")
+
+
 class Rules:
-    def __init__(self, approvals):
+    def __init__(self, approvals, hsm_logs):
+        self.hsm_logs = hsm_logs
         self.approvals = approvals
         self.open = {}
         self.ended = set()
@@ -443,6 +488,8 @@ class Rules:
             if head:
                 need(log and log["seq"] >= head["seq"], "the HSM's log was longer before", COUNTER)
                 need(log["seq"] > head["seq"] or log["hash"] == head["hash"], "the HSM's log was another", COUNTER)
+        if log and hsm in self.hsm_logs:
+            self.hsm_logs[hsm].require(log["seq"], log["hash"])
         self.anchors[hsm] = before[-1:] + [{"operations": operations, "log": log, "announced": self.announced}]
 
 
@@ -542,8 +589,13 @@ def check_names(data):
     return "".join(f"; {value['commitment']} is {value['name']}" for value in map(json.loads, lines))
 
 
+def hsm_of(path):
+    match = re.fullmatch(r"hsm-log/([A-Za-z0-9][A-Za-z0-9._-]{0,63})", path)
+    return match and match[1]
+
+
 def verify_whole(bundle, size, root, previous, rules):
-    unread = sum(1 for path in files_in(bundle) if path not in EVERY_BUNDLE)
+    unread = sum(1 for path in files_in(bundle) if path not in EVERY_BUNDLE and not hsm_of(path))
     ours = published = Tree()
     difference = None
     broken = None
@@ -609,6 +661,9 @@ def verify_whole(bundle, size, root, previous, rules):
         raise Failure(FORK, "the kept checkpoint is of another history")
     if broken:
         raise broken
+    for log in rules.hsm_logs.values():
+        while log.next():
+            pass
     if unread:
         raise Failure(MALFORMED, f"{unread} files do not belong to it")
     return f"{size} entries, whole"
@@ -674,7 +729,9 @@ def verify(bundle, key, previous, witnesses, quorum, approvals):
         raise Failure(TAIL, "smaller than the kept checkpoint")
     if kept and kept[0] == size and kept[1] != root:
         raise Failure(FORK, "two checkpoints of one size")
-    return verify_whole(bundle, size, root, kept, Rules(approvals)) + people
+    logs = {hsm_of(path): HsmLog(os.path.join(bundle, path)) for path in files_in(bundle) if hsm_of(path)}
+    chains = lambda: "".join(f"; {log.seq} records of HSM {hsm}" for hsm, log in sorted(logs.items()))
+    return verify_whole(bundle, size, root, kept, Rules(approvals, logs)) + chains() + people
 
 
 def read_key(given):

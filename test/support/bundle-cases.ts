@@ -3,6 +3,7 @@
  * signs, and attacks on the files of a bundle. Both verifiers are held against them.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -366,6 +367,75 @@ const withNames = (kind: string, part?: number[]): typeof bundles =>
     part,
   );
 
+/** The own log of HSM S1 with `length` records, and the hash of each. */
+function hsmLog(length: number, event = 'command'): { lines: string[]; hashes: string[] } {
+  const lines: string[] = [];
+  const hashes: string[] = [];
+  for (let seq = 1; seq <= length; seq++) {
+    const prevHash = hashes.at(-1) ?? '0'.repeat(64);
+    const line = JSON.stringify({ event, operations: seq, prevHash, seq });
+    lines.push(line);
+    hashes.push(createHash('sha256').update(line).digest('hex').toUpperCase());
+  }
+  return { lines, hashes };
+}
+const ofHsm = hsmLog(12);
+const linesOfHsm = (change: (lines: string[]) => string[]) =>
+  change(ofHsm.lines)
+    .map((line) => `${line}\n`)
+    .join('');
+const editLine = (at: number) => (lines: string[]) =>
+  lines.with(at - 1, lines[at - 1]!.replace('"command"', '"Command"'));
+const anchoredAt = (seq: number): Event => ({
+  ...started,
+  type: 'hsm.anchored',
+  body: { hsm: 'S1', operations: 7, log: { seq, hash: ofHsm.hashes[seq - 1]! } },
+});
+/** What someone does to the log of the HSM in a bundle whose history anchors records 4, 9 and 9 of 12. */
+const hsmLogsInBundles: [what: string, exitCode: number, file: string, name?: string][] = [
+  ['its log', 0, linesOfHsm((lines) => lines)],
+  ['its log as it was at the last anchor', 0, linesOfHsm((lines) => lines.slice(0, 9))],
+  ['a log that ends before the last anchor', 19, linesOfHsm((lines) => lines.slice(0, 8))],
+  ['an empty log', 19, ''],
+  ['a record that is edited before an anchor', 18, linesOfHsm(editLine(3))],
+  ['the record of an anchor edited', 18, linesOfHsm(editLine(4))],
+  ['a record that is edited after the last anchor', 18, linesOfHsm(editLine(11))],
+  ['the last record edited, which nothing holds', 0, linesOfHsm(editLine(12))],
+  ['a log that was made anew', 18, linesOfHsm(() => hsmLog(12, 'shutdown').lines)],
+  [
+    'the record of the last anchor edited, at the end',
+    18,
+    linesOfHsm((lines) => editLine(9)(lines.slice(0, 9))),
+  ],
+  ['a record left out', 14, linesOfHsm((lines) => lines.toSpliced(5, 1))],
+  ['a record put in', 14, linesOfHsm((lines) => lines.toSpliced(5, 0, lines[4]!))],
+  ['a record left out after the last anchor', 14, linesOfHsm((lines) => lines.toSpliced(10, 1))],
+  ['no last line feed', 16, linesOfHsm((lines) => lines).slice(0, -1)],
+  [
+    'a line that is not canonical',
+    16,
+    linesOfHsm((lines) => lines.with(2, lines[2]!.replace('"seq":', '"seq": '))),
+  ],
+  ['a line that is no JSON', 16, linesOfHsm((lines) => lines.with(2, 'x'))],
+  ['a line that is null', 16, linesOfHsm((lines) => lines.with(2, 'null'))],
+  ['a line that is a list', 16, linesOfHsm((lines) => lines.with(2, '[]'))],
+  [
+    'a number that is true',
+    16,
+    linesOfHsm((lines) => lines.with(0, lines[0]!.replace(/"seq":1/, '"seq":true'))),
+  ],
+  ['a line of hostile length', 16, linesOfHsm((lines) => lines.with(2, `"${'a'.repeat(70_000)}"`))],
+  ['the log of another HSM', 0, linesOfHsm((lines) => lines), 'S2'],
+  ['a broken log of another HSM', 18, linesOfHsm(editLine(3)), 'S2'],
+  ['a log of a name that no HSM has', 16, linesOfHsm((lines) => lines), '.S1'],
+];
+const putHsmLog =
+  (file: string, name = 'S1') =>
+  (bundle: string) => {
+    mkdirSync(join(bundle, 'hsm-log'));
+    writeFileSync(join(bundle, 'hsm-log', name), file);
+  };
+
 /** Every bundle above: its name, the exit code, and how it is made. */
 export const bundles: [what: string, exitCode: number, make: (bundle: string) => Promise<unknown>][] = [
   ...signedHistories.map(([what, exitCode, events]): (typeof bundles)[number] => [
@@ -376,6 +446,17 @@ export const bundles: [what: string, exitCode: number, make: (bundle: string) =>
   ...attacked('whole', attacks, history),
   ...attacked('tiles', attacksOnTiles, manyEvents),
   ...attacked('part', attacksOnParts, history, part),
+  ...attacked(
+    'whole with the log of an HSM',
+    hsmLogsInBundles.map(([what, exitCode, file, name]) => [what, exitCode, putHsmLog(file, name)]),
+    [...history, anchoredAt(4), anchoredAt(9), anchoredAt(9)],
+  ),
+  ...attacked(
+    'part with the log of an HSM',
+    [['its log', 16, putHsmLog(linesOfHsm((lines) => lines))]],
+    history,
+    part,
+  ),
   ...withNames('whole with'),
   ...withNames('part with', part),
 ];

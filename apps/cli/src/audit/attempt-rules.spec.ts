@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { canonicalJson, TransparencyLogError } from '@openkdh/transparency-log';
 import { AttemptRules } from './attempt-rules.ts';
+import { HsmLogs } from './hsm-logs.ts';
 
 const attempt = '01990000-0000-7000-8000-000000000001';
 const terminal = '01990000-0000-7000-8000-000000000002';
@@ -19,7 +20,7 @@ const entry = (type: string, body: Record<string, string | number | string[]>) =
   });
 
 function check(...entries: Uint8Array[]): AttemptRules {
-  const rules = new AttemptRules(0);
+  const rules = new AttemptRules(0, new HsmLogs('', []));
   for (const [index, bytes] of entries.entries()) rules.entry(bytes, BigInt(index));
   rules.end();
   return rules;

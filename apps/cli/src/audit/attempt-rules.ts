@@ -6,6 +6,7 @@ import {
 } from '@openkdh/transparency-log';
 import { type Entry, parseEntry } from './entry.ts';
 import { HsmCounters } from './hsm-counters.ts';
+import type { HsmLogs } from './hsm-logs.ts';
 import { ksnSpace } from './ksn-space.ts';
 import { RequestedAttempts } from './requested-attempts.ts';
 
@@ -62,12 +63,18 @@ export class AttemptRules implements EntryRule {
   readonly #endedByState: Record<string, number> = {};
   readonly #numbers = new DenseCounters('attempts of terminal', 1n);
   readonly #devices = new DenseCounters('KSNs of BDK', 1n);
-  readonly #hsms = new HsmCounters();
+  readonly #hsms: HsmCounters;
+  readonly #hsmLogs: HsmLogs;
   #ksns = 0;
 
-  /** `approvals`: how many people other than who asked must have approved an attempt that is confirmed. */
-  constructor(approvals: number) {
+  /**
+   * `approvals`: how many people other than who asked must have approved an attempt that is confirmed. `hsmLogs`: the HSMs' own
+   * logs, as far as the bundle has them.
+   */
+  constructor(approvals: number, hsmLogs: HsmLogs) {
     this.#approvals = approvals;
+    this.#hsmLogs = hsmLogs;
+    this.#hsms = new HsmCounters(hsmLogs);
   }
 
   /** @throws TLOG_RULE_BROKEN, TLOG_COUNTER_GAP; TLOG_MALFORMED, TLOG_NOT_CANONICAL */
@@ -77,20 +84,25 @@ export class AttemptRules implements EntryRule {
       const broken = this.#judge(entry, index);
       if (broken !== undefined) throw ruleBroken(index, entry.type, broken);
     } catch (error) {
-      this.end(); // a rule that was broken before comes first
+      this.#requireRequestedOnce(); // a rule that was broken before comes first
       throw error;
     }
   }
 
-  /** @throws TLOG_RULE_BROKEN (an attempt was requested twice) */
+  /** @throws TLOG_RULE_BROKEN (an attempt was requested twice), and as {@link HsmLogs.end} */
   end(): void {
-    const repeat = this.#requested.firstRepeat();
-    if (repeat === undefined) return;
-    throw ruleBroken(repeat.index, 'attempt.requested', `attempt ${repeat.id} was requested before`);
+    this.#requireRequestedOnce();
+    this.#hsmLogs.end();
   }
 
   get counts(): AttemptCounts {
     return { ended: { ...this.#endedByState }, open: this.#open.size, ksns: this.#ksns };
+  }
+
+  #requireRequestedOnce(): void {
+    const repeat = this.#requested.firstRepeat();
+    if (repeat === undefined) return;
+    throw ruleBroken(repeat.index, 'attempt.requested', `attempt ${repeat.id} was requested before`);
   }
 
   #judge(entry: Entry, index: bigint): string | undefined {

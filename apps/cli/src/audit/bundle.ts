@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, opendir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, opendir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   canonicalJson,
@@ -27,6 +27,22 @@ export const bundleFiles = {
 
 /** Names of people, as JSON lines; a bundle may be without it. */
 export const namesPath = 'names';
+
+/** The own log of an HSM in a whole bundle, by its serial number; a bundle may be without it. @throws TLOG_MALFORMED (no serial number that is a file name) */
+export function hsmLogPath(hsm: string): string {
+  if (!isHsmName(hsm)) throw malformed('the serial number of an HSM cannot be the name of a file');
+  return `hsm-log/${hsm}`;
+}
+
+/** The serial number of an HSM in the path of its log; undefined for another path. */
+export function hsmOfPath(path: string): string | undefined {
+  const name = path.startsWith('hsm-log/') ? path.slice('hsm-log/'.length) : '';
+  return isHsmName(name) ? name : undefined;
+}
+
+function isHsmName(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text);
+}
 
 /** Longest note and key that are read, bytes: a checkpoint with hundreds of cosignatures fits. */
 const longestText = 64 * 1024;
@@ -61,6 +77,13 @@ export async function writeBundleFile(bundle: string, path: string, bytes: Uint8
   const file = join(bundle, path);
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, bytes, { flag: 'wx' });
+}
+
+/** Adds to a file of a new bundle, and makes it and the folders above it first. */
+export async function appendBundleFile(bundle: string, path: string, bytes: Uint8Array): Promise<void> {
+  const file = join(bundle, path);
+  await mkdir(dirname(file), { recursive: true });
+  await appendFile(file, bytes);
 }
 
 /** A text of a bundle, a note or key for example. @throws TLOG_MALFORMED (not there, or too long) */

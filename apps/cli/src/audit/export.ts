@@ -13,13 +13,16 @@ import {
   tilesOfGrowth,
 } from '@openkdh/transparency-log';
 import { defineCommand } from '../command.ts';
+import { CliError } from '../errors.ts';
 import { onFile } from '../files.ts';
 import { flag, optional, text, time } from '../members.ts';
 import {
+  appendBundleFile,
   bundleFiles,
   entriesPath,
   entryPaths,
   formatManifest,
+  hsmLogPath,
   namesPath,
   writeBundleFile,
 } from './bundle.ts';
@@ -44,13 +47,21 @@ export const exportLog = defineCommand({
     campaign: optional(text('only attempts of this campaign, by its UUID')),
     run: optional(text('only attempts of this bench run, by its UUID')),
     final: optional(flag('up to the newest checkpoint that enough witnesses have cosigned')),
+    hsmLog: optional(
+      flag('of a whole log: with the logs of the HSMs themselves, as far as the KDH has copied them'),
+    ),
     names: optional(flag('with the names of people, as far as they are not erased')),
   },
-  async run({ api, tokenFile, out, final = false, names = false, ...filter }) {
+  async run({ api, tokenFile, out, final = false, names = false, hsmLog = false, ...filter }) {
     const log = openLogApi(api, await onFile('tokenFile', readFile(tokenFile, 'utf8')));
     const checkpointNote = await log.get(final ? 'final-checkpoint' : 'checkpoint');
     const checkpoint = parseCheckpoint(parseNote(checkpointNote).text);
     const isWhole = Object.values(filter).every((value) => value === undefined);
+    if (hsmLog && !isWhole)
+      throw new CliError(
+        'CLI_MEMBER_INVALID',
+        'hsmLog: expected no filter with it, since it belongs to a whole log',
+      );
     await onFile('out', mkdir(out));
     await writeBundleFile(out, bundleFiles.manifest, formatManifest(isWhole ? 'whole' : 'part'));
     await writeBundleFile(out, bundleFiles.key, await log.get('key'));
@@ -59,6 +70,7 @@ export const exportLog = defineCommand({
     const about = { bundle: out, origin: checkpoint.origin, size: String(checkpoint.size) };
     if (isWhole) {
       await exportWhole(log, out, checkpoint);
+      if (hsmLog) await exportHsmLogs(log, out);
       return { ...about, content: 'whole' };
     }
     return {
@@ -79,6 +91,21 @@ export async function exportWhole(
     for (const path of [tilePath(tile), entriesPath(tile)]) {
       const bytes = await log.find(path);
       if (bytes !== undefined) await writeBundleFile(out, path, bytes);
+    }
+  }
+}
+
+/** The whole log of each HSM: it may be longer than what the entries tell of, never shorter. */
+async function exportHsmLogs(log: LogApi, out: string): Promise<void> {
+  const copied = JSON.parse(Buffer.from(await log.get('hsm')).toString()) as { hsm: string }[];
+  for (const { hsm } of copied) {
+    const path = hsmLogPath(hsm);
+    let first = 1;
+    for (;;) {
+      const lines = await log.find(`hsm/${encodeURIComponent(hsm)}/${first}`);
+      if (lines === undefined) break;
+      await appendBundleFile(out, path, lines);
+      first += Buffer.from(lines).toString('latin1').split('\n').length - 1;
     }
   }
 }

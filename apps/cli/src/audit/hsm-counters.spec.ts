@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { HsmCounters } from './hsm-counters.ts';
+import { HsmLogs } from './hsm-logs.ts';
 
 const hash = (digit: string) => digit.repeat(64);
 const anchor = (operations: number, seq = operations, digit = 'A') => ({
@@ -10,7 +11,7 @@ const anchor = (operations: number, seq = operations, digit = 'A') => ({
 const gap = (message: string) => expect.objectContaining({ code: 'TLOG_COUNTER_GAP', message });
 
 test('as many keys as announced, each twice at most; the first anchor is where counting starts', () => {
-  const hsms = new HsmCounters();
+  const hsms = new HsmCounters(new HsmLogs('', []));
   hsms.anchor(anchor(1_000));
   hsms.announce(3);
   expect(() => hsms.anchor(anchor(1_007))).toThrow(gap('HSM S1 released 7 keys where 3 were announced'));
@@ -19,7 +20,7 @@ test('as many keys as announced, each twice at most; the first anchor is where c
 });
 
 test('a key that was asked for before an anchor may be released after it', () => {
-  const hsms = new HsmCounters();
+  const hsms = new HsmCounters(new HsmLogs('', []));
   hsms.anchor(anchor(0));
   hsms.announce(2);
   hsms.anchor(anchor(0));
@@ -27,7 +28,7 @@ test('a key that was asked for before an anchor may be released after it', () =>
 });
 
 test('an operation behind the back of the KDH', () => {
-  const hsms = new HsmCounters();
+  const hsms = new HsmCounters(new HsmLogs('', []));
   hsms.announce(1);
   hsms.anchor(anchor(1));
   hsms.anchor(anchor(1));
@@ -35,7 +36,7 @@ test('an operation behind the back of the KDH', () => {
 });
 
 test('after a restored database was accepted, two anchors may tell of anything', () => {
-  const hsms = new HsmCounters();
+  const hsms = new HsmCounters(new HsmLogs('', []));
   hsms.anchor(anchor(1));
   hsms.forgetAnnouncements();
   hsms.anchor(anchor(100));
@@ -45,13 +46,13 @@ test('after a restored database was accepted, two anchors may tell of anything',
 });
 
 test('a count that went down', () => {
-  const hsms = new HsmCounters();
+  const hsms = new HsmCounters(new HsmLogs('', []));
   hsms.anchor(anchor(7));
   expect(() => hsms.anchor(anchor(6))).toThrow(gap('HSM S1 counted 7 released keys, and then 6'));
 });
 
 test('a log that went back, is gone, or was written anew', () => {
-  const hsms = new HsmCounters();
+  const hsms = new HsmCounters(new HsmLogs('', []));
   hsms.anchor(anchor(7, 20));
   expect(() => hsms.anchor(anchor(7, 19))).toThrow(gap('the log of HSM S1 had 20 records, and then 19'));
   expect(() => hsms.anchor({ hsm: 'S1', operations: 7 })).toThrow(
@@ -63,7 +64,7 @@ test('a log that went back, is gone, or was written anew', () => {
 });
 
 test('each HSM has counters of its own', () => {
-  const hsms = new HsmCounters();
+  const hsms = new HsmCounters(new HsmLogs('', []));
   hsms.anchor(anchor(7));
   expect(hsms.anchor({ ...anchor(0), hsm: 'S2' })).toBeUndefined();
 });
@@ -75,5 +76,5 @@ test.each([
   [{ hsm: 'S1', operations: 1, log: [] }, 'it has no head of the HSM’s log'],
   [{ hsm: 'S1', operations: 1, log: { seq: 1, hash: 'a' } }, 'it has no head of the HSM’s log'],
 ])('%j is no anchor', (body, message) => {
-  expect(new HsmCounters().anchor(body)).toBe(message);
+  expect(new HsmCounters(new HsmLogs('', [])).anchor(body)).toBe(message);
 });

@@ -1,12 +1,13 @@
 import { type JsonValue, TransparencyLogError } from '@openkdh/transparency-log';
 import type { Body } from './entry.ts';
+import type { HsmLogs, LogHead } from './hsm-logs.ts';
 
 /** A call of an HSM whose answer is lost is made once more, and releases its key twice. */
 const RELEASES_PER_KEY = 2;
 
 interface Anchor {
   readonly operations: number;
-  readonly log: { readonly seq: number; readonly hash: string } | undefined;
+  readonly log: LogHead | undefined;
   /** How many keys the history had announced then. */
   readonly announced: number;
 }
@@ -19,7 +20,12 @@ interface Anchor {
 export class HsmCounters {
   /** The last two anchors of each HSM, the older one first. */
   readonly #anchors = new Map<string, readonly Anchor[]>();
+  readonly #logs: HsmLogs;
   #announced = 0;
+
+  constructor(logs: HsmLogs) {
+    this.#logs = logs;
+  }
 
   /** `keys` are about to be asked of an HSM. */
   announce(keys: number): void {
@@ -36,7 +42,7 @@ export class HsmCounters {
     }
   }
 
-  /** Returns what is malformed, in words. @throws TLOG_COUNTER_GAP */
+  /** Returns what is malformed, in words. @throws TLOG_COUNTER_GAP, and as {@link HsmLogs.requireHead} */
   anchor({ hsm, operations, log }: Body): string | undefined {
     if (typeof hsm !== 'string' || hsm === '') return 'it names no HSM';
     if (!isCount(operations)) return 'it has no count of operations';
@@ -49,6 +55,7 @@ export class HsmCounters {
       const since = before.length === 2 ? before[0]!.announced : Math.min(0, last.announced);
       requireContinuation(hsm, last, anchor, this.#announced - since);
     }
+    if (head !== undefined) this.#logs.requireHead(hsm, head);
     this.#anchors.set(hsm, [...before.slice(-1), anchor]);
     return undefined;
   }
@@ -71,7 +78,7 @@ function requireContinuation(hsm: string, last: Anchor, anchor: Anchor, announce
   }
 }
 
-function headOf(log: JsonValue): Anchor['log'] {
+function headOf(log: JsonValue): LogHead | undefined {
   if (log === null || typeof log !== 'object' || Array.isArray(log)) return undefined;
   const { seq, hash } = log as Body;
   if (!isCount(seq) || typeof hash !== 'string' || !/^[0-9A-F]{64}$/.test(hash)) return undefined;

@@ -29,12 +29,14 @@ import {
   type Content,
   entriesPath,
   entryPaths,
+  hsmOfPath,
   namesPath,
   parseManifest,
   readBundlePart,
   readBundleText,
 } from './bundle.ts';
 import { parseEntry } from './entry.ts';
+import { HsmLogs } from './hsm-logs.ts';
 import {
   type Cosigned,
   cosignaturesIn,
@@ -61,6 +63,8 @@ interface Verified {
   readonly previousSize?: string;
   /** Of a whole history. */
   readonly attempts?: AttemptCounts;
+  /** If the bundle has the own logs of HSMs: serial number and number of records of each. */
+  readonly hsmLogs?: readonly { hsm: string; records: number }[];
   /** If the bundle has names: who each `operator:<commitment>` in the entries is. */
   readonly names?: readonly Pick<CommittedName, 'commitment' | 'name'>[];
 }
@@ -104,13 +108,24 @@ export const verifyBundle = defineCommand({
       }
       return { ...about, entries: await verifyPart(bundle, checkpoint, note) };
     }
-    const rules = new AttemptRules(approvals);
-    await verifyWhole(
-      bundle,
-      new HistoryVerifier(checkpoint, { rules: [rules], ...(kept && { previous: kept }) }),
-      checkpoint,
-    );
-    return { ...about, entries: Number(checkpoint.size), attempts: rules.counts };
+    const hsmLogs = new HsmLogs(bundle, await hsmsIn(bundle));
+    try {
+      const rules = new AttemptRules(approvals, hsmLogs);
+      await verifyWhole(
+        bundle,
+        new HistoryVerifier(checkpoint, { rules: [rules], ...(kept && { previous: kept }) }),
+        checkpoint,
+      );
+      const { counts } = hsmLogs;
+      return {
+        ...about,
+        entries: Number(checkpoint.size),
+        attempts: rules.counts,
+        ...(counts.length > 0 && { hsmLogs: counts }),
+      };
+    } finally {
+      hsmLogs.close();
+    }
   },
   text: (verified, { approvals = 0 }) => wordsFor(verified, approvals),
 });
@@ -126,10 +141,21 @@ async function readNames(bundle: string): Promise<Verified['names']> {
   return bytes && openCommittedNames(bytes).map(({ commitment, name }) => ({ commitment, name }));
 }
 
+/** Serial numbers of the HSMs whose own logs are in a bundle. */
+async function hsmsIn(bundle: string): Promise<string[]> {
+  const hsms: string[] = [];
+  for await (const path of bundlePaths(bundle)) {
+    const hsm = hsmOfPath(path);
+    if (hsm !== undefined) hsms.push(hsm);
+  }
+  return hsms;
+}
+
 /** Reads a whole history tile by tile. What a bundle has too little or too much is told by the verifier. */
 async function verifyWhole(bundle: string, verifier: HistoryVerifier, { size }: Checkpoint): Promise<void> {
   let unread = 0;
-  for await (const path of bundlePaths(bundle)) if (!isReadBefore(path)) unread += 1;
+  for await (const path of bundlePaths(bundle))
+    if (!isReadBefore(path) && hsmOfPath(path) === undefined) unread += 1;
   for (const tile of tilesOfGrowth(0n, size)) {
     if (tile.level !== 0) break;
     const hashes = await readBundlePart(bundle, tilePath(tile));
@@ -201,7 +227,7 @@ function failure(code: TransparencyLogErrorCode, message: string): TransparencyL
 }
 
 function wordsFor(
-  { content, origin, size, root, cosigned, entries, previousSize, attempts, names }: Verified,
+  { content, origin, size, root, cosigned, entries, previousSize, attempts, hsmLogs, names }: Verified,
   approvals: number,
 ): string {
   const lines = [`The log ${origin} has ${size} entries with the root ${root}: its key signed that.`];
@@ -217,6 +243,10 @@ function wordsFor(
         : `They continue the checkpoint of ${previousSize} entries that you have kept: nothing was cut off or made anew.`,
     );
     lines.push(wordsForRules(attempts!, approvals));
+    for (const { hsm, records } of hsmLogs ?? [])
+      lines.push(
+        `The log of HSM ${hsm} is an unbroken chain of ${records} records, with every head that was anchored.`,
+      );
   }
   if (names !== undefined) lines.push(wordsForNames(names));
   return lines.map((line) => `${line}\n`).join('');

@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
+import { OperatorsModule } from '../operators/operators.module.ts';
 import { ArchiveModule } from './archive/archive.module.ts';
 import { EventsController } from './events.controller.ts';
 import { EventsService } from './events.service.ts';
+import { HsmLogController } from './hsm-log/hsm-log.controller.ts';
 import { LogController } from './log/log.controller.ts';
 import { LogModule } from './log/log.module.ts';
 import { ReceiptsController } from './receipts.controller.ts';
@@ -13,7 +15,7 @@ import { TransfersService } from './transfers.service.ts';
 import { WitnessesController } from './witnesses/witnesses.controller.ts';
 
 @Module({
-  imports: [LogModule, ArchiveModule],
+  imports: [LogModule, ArchiveModule, OperatorsModule],
   controllers: [
     TransfersController,
     EventsController,
@@ -21,6 +23,7 @@ import { WitnessesController } from './witnesses/witnesses.controller.ts';
     ReportsController,
     SavedSearchesController,
     LogController,
+    HsmLogController,
     WitnessesController,
   ],
   providers: [TransfersService, EventsService, SavedSearchesService],

@@ -1,7 +1,9 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { ForAuditors } from '../operators/operator.guard.ts';
+import { Database } from '../database/database.ts';
+import { CurrentOperator, ForAuditors } from '../operators/operator.guard.ts';
+import type { Operator } from '../operators/operators.ts';
 import {
   type EventPage,
   type ExportEvents,
@@ -13,13 +15,17 @@ import {
 import { EventsService } from './events.service.ts';
 import { eventColumns } from './events-csv.ts';
 import { sendAll } from './export.ts';
+import { recordableFilters, recordExport } from './recorded-export.ts';
 
 @ApiTags('Audit events')
 @ApiBearerAuth()
 @ForAuditors()
 @Controller('api/v1/events')
 export class EventsController {
-  constructor(private readonly events: EventsService) {}
+  constructor(
+    private readonly events: EventsService,
+    private readonly database: Database,
+  ) {}
 
   @Get()
   @ApiOkResponse({ standardSchema: eventPageSchema })
@@ -35,9 +41,17 @@ export class EventsController {
   @ApiProduces('text/csv', 'application/x-ndjson')
   async export(
     @Query({ schema: exportEventsSchema }) { format, ...filters }: ExportEvents,
+    @CurrentOperator() by: Operator,
     @Res() response: Response,
   ): Promise<void> {
-    await sendAll(response, { name: 'events', format, columns: eventColumns }, async (after, limit) => {
+    const record = async () =>
+      recordExport(this.database, by, {
+        what: 'events',
+        format,
+        filters: await recordableFilters(this.database, filters),
+      });
+    const shape = { name: 'events', format, columns: eventColumns, record };
+    await sendAll(response, shape, async (after, limit) => {
       const { events, next } = await this.events.search(filters, { after, limit });
       return { records: events, next };
     });

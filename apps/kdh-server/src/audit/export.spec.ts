@@ -9,6 +9,8 @@ const columns: Columns<{ n: number; note: string }> = {
   rowsOf: ({ n, note }) => [[n, note]],
 };
 
+const record = async () => {};
+
 /** A response that keeps what is sent; small, so that it is full after each page. */
 function recorder() {
   const stream = new PassThrough({ highWaterMark: 16 });
@@ -41,7 +43,7 @@ test('CSV: one head, every page, formulas defused', async () => {
   const asked: (string | undefined)[] = [];
   const [text] = await Promise.all([
     textOf(stream),
-    sendAll(response, { name: 'numbers', format: 'csv', columns }, pages(asked)),
+    sendAll(response, { name: 'numbers', format: 'csv', columns, record }, pages(asked)),
   ]);
   expect(text).toBe("n,note\r\n0,ä\r\n1,ä\r\n2,ä\r\n3,'=1+1\r\n4,ä\r\n5,ä\r\n");
   expect(asked).toEqual([undefined, '2', '4']);
@@ -55,7 +57,7 @@ test('JSON lines: the records as they are', async () => {
   const { response, stream } = recorder();
   const [text] = await Promise.all([
     textOf(stream),
-    sendAll(response, { name: 'numbers', format: 'jsonl', columns }, pages([])),
+    sendAll(response, { name: 'numbers', format: 'jsonl', columns, record }, pages([])),
   ]);
   expect(
     text
@@ -68,7 +70,7 @@ test('JSON lines: the records as they are', async () => {
 test('no page is read before the one before is taken', async () => {
   const { response, stream } = recorder();
   const asked: (string | undefined)[] = [];
-  const sending = sendAll(response, { name: 'numbers', format: 'jsonl', columns }, pages(asked));
+  const sending = sendAll(response, { name: 'numbers', format: 'jsonl', columns, record }, pages(asked));
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect(asked).toEqual([undefined]);
   stream.resume();
@@ -79,7 +81,7 @@ test('no page is read before the one before is taken', async () => {
 test('whoever goes away ends it', async () => {
   const { response, stream } = recorder();
   const asked: (string | undefined)[] = [];
-  const sending = sendAll(response, { name: 'numbers', format: 'jsonl', columns }, pages(asked));
+  const sending = sendAll(response, { name: 'numbers', format: 'jsonl', columns, record }, pages(asked));
   await new Promise((resolve) => setImmediate(resolve));
   stream.destroy();
   await sending;
@@ -97,7 +99,17 @@ test('a page that fails is an error, and the export does not end as if it were w
     if (after !== undefined) throw new Error('the database is gone');
     return { records: [{ n: 0, note: '' }], next: '1' };
   };
-  const sending = sendAll(response, { name: 'numbers', format: 'csv', columns }, failing);
+  const sending = sendAll(response, { name: 'numbers', format: 'csv', columns, record }, failing);
   await expect(sending).rejects.toThrow('the database is gone');
   expect(ended).toBe(false);
+});
+
+test('what cannot be recorded is not sent', async () => {
+  const { response, stream, headers } = recorder();
+  const failing = async () => {
+    throw new Error('no event');
+  };
+  const shape = { name: 'numbers', format: 'csv', columns, record: failing } as const;
+  await expect(sendAll(response, shape, pages([]))).rejects.toThrow('no event');
+  expect([headers, stream.readableLength]).toEqual([{}, 0]);
 });

@@ -14,6 +14,8 @@ export interface ExportShape<Row> {
   name: string;
   format: ExportFormat;
   columns: Columns<Row>;
+  /** Writes down that this is exported; called before anything is sent. */
+  record(): Promise<void>;
 }
 
 /**
@@ -22,10 +24,11 @@ export interface ExportShape<Row> {
  */
 export async function sendAll<Row>(
   response: Response,
-  { name, format, columns }: ExportShape<Row>,
+  { name, format, columns, record }: ExportShape<Row>,
   readPage: (after: string | undefined, limit: number) => Promise<{ records: Row[]; next: string | null }>,
 ): Promise<void> {
   let page = await readPage(undefined, RECORDS_PER_PAGE); // a refusal of the first page is still answered as such
+  await record();
   response.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson');
   response.setHeader('content-disposition', `attachment; filename="${name}.${format}"`);
   if (format === 'csv') response.write(csvOf([columns.names]));

@@ -4,7 +4,8 @@ import type { Response } from 'express';
 import { Database } from '../database/database.ts';
 import { uuidParam } from '../http/parameters.ts';
 import { Problem } from '../http/problem.ts';
-import { ForAuditors } from '../operators/operator.guard.ts';
+import { CurrentOperator, ForAuditors } from '../operators/operator.guard.ts';
+import type { Operator } from '../operators/operators.ts';
 import { readCommittedNamesIn, withNames } from '../operators/person-names.ts';
 import { ARCHIVE, type Archive } from './archive/archive.ts';
 import { boundedRead } from './bounded-read.ts';
@@ -20,6 +21,7 @@ import {
   standaloneReceiptOf,
 } from './receipts.ts';
 import { qrSvg } from './receipts-qr.ts';
+import { recordExport } from './recorded-export.ts';
 import { type Evidence, evidenceSchema, type Transfer, transferSchema } from './transfers.schemas.ts';
 import { readTransfers } from './transfers.service.ts';
 
@@ -73,12 +75,14 @@ export class ReceiptsController {
   async bundle(
     @Param('attemptId', { schema: uuidParam }) id: string,
     @Query({ schema: evidenceSchema }) { names }: Evidence,
+    @CurrentOperator() by: Operator,
     @Res() response: Response,
   ): Promise<void> {
     const { history } = await this.proven(id);
     const people =
       names === 'true' ? await readCommittedNamesIn(this.database, recordsIn(history)) : undefined;
     const bundle = evidenceBundle(history, this.identity.verifierKeyText, people);
+    await recordExport(this.database, by, { what: 'evidence', format: 'tar', attempt: id });
     send(response, 'application/x-tar', `${id}.tar`, bundle);
   }
 
@@ -88,6 +92,7 @@ export class ReceiptsController {
   @ApiProduces('application/pdf')
   async report(
     @Param('attemptId', { schema: uuidParam }) id: string,
+    @CurrentOperator() by: Operator,
     @Res() response: Response,
   ): Promise<void> {
     const { history, last, transfer } = await this.proven(id);
@@ -98,6 +103,7 @@ export class ReceiptsController {
       actors: await withNames(this.database, actorsIn(history)),
       verifierKeyText: this.identity.verifierKeyText,
     });
+    await recordExport(this.database, by, { what: 'evidence', format: 'pdf', attempt: id });
     send(response, 'application/pdf', `${id}.pdf`, pdf);
   }
 

@@ -1,8 +1,11 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { ForAuditors } from '../operators/operator.guard.ts';
+import { Database } from '../database/database.ts';
+import { CurrentOperator, ForAuditors } from '../operators/operator.guard.ts';
+import type { Operator } from '../operators/operators.ts';
 import { sendAll } from './export.ts';
+import { recordableFilters, recordExport } from './recorded-export.ts';
 import {
   type ExportTransfers,
   exportTransfersSchema,
@@ -19,7 +22,10 @@ import { transferColumns } from './transfers-csv.ts';
 @ForAuditors()
 @Controller('api/v1/transfers')
 export class TransfersController {
-  constructor(private readonly transfers: TransfersService) {}
+  constructor(
+    private readonly transfers: TransfersService,
+    private readonly database: Database,
+  ) {}
 
   @Get()
   @ApiOkResponse({ standardSchema: transferPageSchema })
@@ -35,9 +41,17 @@ export class TransfersController {
   @ApiProduces('text/csv', 'application/x-ndjson')
   async export(
     @Query({ schema: exportTransfersSchema }) { format, ...filters }: ExportTransfers,
+    @CurrentOperator() by: Operator,
     @Res() response: Response,
   ): Promise<void> {
-    await sendAll(response, { name: 'transfers', format, columns: transferColumns }, async (after, limit) => {
+    const record = async () =>
+      recordExport(this.database, by, {
+        what: 'transfers',
+        format,
+        filters: await recordableFilters(this.database, filters),
+      });
+    const shape = { name: 'transfers', format, columns: transferColumns, record };
+    await sendAll(response, shape, async (after, limit) => {
       const { transfers, next } = await this.transfers.search(filters, { after, limit });
       return { records: transfers, next };
     });

@@ -58,6 +58,7 @@ const configSchema = z
       .min(60)
       .default(7 * 24 * 3600),
     KDH_LOG_ARCHIVE: logArchive.optional(),
+    KDH_RETENTION_DAYS: z.coerce.number().int().min(0).max(36_500).default(730),
     KDH_WITNESSES: z
       .string()
       .default('')

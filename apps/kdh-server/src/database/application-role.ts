@@ -14,6 +14,7 @@ export const privileges: Record<string, readonly Privilege[]> = {
   log_entries: ['select', 'insert'],
   log_checkpoint: ['select', 'insert'],
   log_cosignature: ['select', 'insert'],
+  hsm_log_part: ['select', 'insert'],
   // The sealer's own: what waits for it, how far it and the archive are, and tiles whose last one grows.
   audit_unsealed: ['select', 'insert', 'delete'],
   log_head: ['select', 'update'],
@@ -22,6 +23,7 @@ export const privileges: Record<string, readonly Privilege[]> = {
   log_witness: ['select', 'insert', 'update'],
 
   operator: ['select', 'insert', 'update'],
+  operator_session: ['select', 'insert', 'update'],
   person_name: ['select', 'insert', 'delete'], // erased, but never changed
   authority: ['select', 'insert'],
   revocation_list: ['select', 'insert', 'update'],

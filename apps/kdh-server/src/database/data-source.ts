@@ -15,6 +15,9 @@ import { VacuumPace1764820000000 } from './migrations/1764820000000-vacuum-pace.
 import { PersonNames1764900000000 } from './migrations/1764900000000-person-names.ts';
 import { LogArchive1765000000000 } from './migrations/1765000000000-log-archive.ts';
 import { SearchCovering1766100000000 } from './migrations/1766100000000-search-covering.ts';
+import { OperatorSessions1766200000000 } from './migrations/1766200000000-operator-sessions.ts';
+import { BdkDestruction1766201000000 } from './migrations/1766201000000-bdk-destruction.ts';
+import { HsmLog1766202000000 } from './migrations/1766202000000-hsm-log.ts';
 import { EntryRuns1766300000000 } from './migrations/1766300000000-entry-runs.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
@@ -35,6 +38,9 @@ export const migrations = [
   PersonNames1764900000000,
   LogArchive1765000000000,
   SearchCovering1766100000000,
+  OperatorSessions1766200000000,
+  BdkDestruction1766201000000,
+  HsmLog1766202000000,
   EntryRuns1766300000000,
 ];
 

@@ -6,7 +6,7 @@ export interface AllocatableBdk {
   scheme: DukptScheme;
   /** In hex: what its KSNs begin with. */
   bdkId: string;
-  state: 'ACTIVE' | 'FROZEN';
+  state: 'ACTIVE' | 'FROZEN' | 'DESTROYED';
   /** The device number that its next KSN will carry. */
   nextDevice: bigint;
   /** The highest that it may carry. */

@@ -52,6 +52,28 @@ export class BdksController {
     return this.bdks.setState(id, 'ACTIVE', reason, by);
   }
 
+  /** The first of two people. The BDK is frozen, and of no load that is under way. */
+  @Post(':id/ask-destruction')
+  @ApiCreatedResponse({ standardSchema: bdkSchema })
+  askDestruction(
+    @Param('id', { schema: uuidParam }) id: string,
+    @Body({ schema: reasonSchema }) { reason }: Reason,
+    @CurrentOperator() by: Operator,
+  ): Promise<Bdk> {
+    return this.bdks.askDestruction(id, reason, by);
+  }
+
+  /** The second of two people: erases the block of the BDK, for good. */
+  @Post(':id/destroy')
+  @ApiCreatedResponse({ standardSchema: bdkSchema })
+  destroy(
+    @Param('id', { schema: uuidParam }) id: string,
+    @Body({ schema: reasonSchema }) { reason }: Reason,
+    @CurrentOperator() by: Operator,
+  ): Promise<Bdk> {
+    return this.bdks.destroy(id, reason, by);
+  }
+
   /** Raises or lowers the number of initial keys that it may give, not below what it has given. */
   @Post(':id/max-devices')
   @ApiCreatedResponse({ standardSchema: bdkSchema })

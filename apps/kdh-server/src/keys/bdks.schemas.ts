@@ -69,12 +69,16 @@ export const bdkSchema = z
     bdkId: z.string(),
     kcv: z.string().describe('6 hex digits'),
     state: z
-      .enum(['ACTIVE', 'FROZEN'])
-      .describe('FROZEN: nothing is derived from it and nothing of it is sent'),
+      .enum(['ACTIVE', 'FROZEN', 'DESTROYED'])
+      .describe(
+        'FROZEN: nothing is derived from it and nothing of it is sent; DESTROYED: its block is erased',
+      ),
     nextDevice: z.number().int().describe('The device number that the next KSN will carry'),
     maxDevices: z.number().int().describe('The highest that a KSN may carry'),
     segment,
     createdAt: z.iso.datetime(),
+    destructionAskedBy: z.string().nullable().describe('Who wants it destroyed; another person must do it'),
+    destroyedAt: z.iso.datetime().nullable(),
   })
   .meta({ id: 'Bdk' });
 export type Bdk = z.infer<typeof bdkSchema>;

@@ -9,6 +9,7 @@ import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import { Problem } from '../http/problem.ts';
 import { type Operator, Operators } from './operators.ts';
+import { SignIns } from './sign-ins.ts';
 
 const OPEN = 'openkdh:open';
 
@@ -27,6 +28,7 @@ type AuthenticatedRequest = Request & { operator?: Operator };
 export class OperatorGuard implements CanActivate {
   constructor(
     private readonly operators: Operators,
+    private readonly signIns: SignIns,
     private readonly reflector: Reflector,
   ) {}
 
@@ -41,6 +43,7 @@ export class OperatorGuard implements CanActivate {
       await this.operators.recordRefusal('TOKEN_REQUIRED', request);
       throw new Problem(401, 'TOKEN_REQUIRED', 'send an operator token: Authorization: Bearer <token>');
     }
+    await this.signIns.note(operator, request.ip ?? '');
     const targets = [context.getHandler(), context.getClass()];
     if (operator.role === 'auditor' && !this.reflector.getAllAndOverride<boolean>(FOR_AUDITORS, targets)) {
       await this.operators.recordRefusal('ROLE_FORBIDDEN', request, operator);

@@ -5,6 +5,8 @@ import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { appendAuditEvents } from '../audit/audit-event.ts';
 import { RecordingLimit } from '../audit/recording-limit.ts';
+import { readFamiliesOf } from '../audit/retention/key-families.ts';
+import { keepUntil, mayGo } from '../audit/retention/retention.ts';
 import { CONFIG, type Config } from '../config/config.ts';
 import { Database, type Sql } from '../database/database.ts';
 import { Problem, violates } from '../http/problem.ts';
@@ -129,6 +131,9 @@ export class Operators implements OnModuleInit {
       );
       if (!found) throw new Problem(404, 'OPERATOR_UNKNOWN', 'nobody has this id');
       if (!found.isRevoked) throw new Problem(409, 'OPERATOR_ACTIVE', 'revoke the operator first');
+      const families = await readFamiliesOf(sql, actorOf(found.commitment));
+      const until = keepUntil(families, this.config.KDH_RETENTION_DAYS);
+      if (!mayGo(until, new Date())) throw new Problem(409, 'OPERATOR_NAME_KEPT', whyKept(until));
       if (!(await eraseName(sql, found.commitment)))
         throw new Problem(409, 'OPERATOR_NAME_ERASED', 'the name was erased before');
       const body = { operator: actorOf(found.commitment), reason };
@@ -175,6 +180,11 @@ async function insertOperator(
 async function read(sql: Sql, id: string): Promise<OperatorRecord> {
   const [record] = await sql.query<OperatorRecord>(`${RECORDS} where o.id = $1`, [id]);
   return record as OperatorRecord;
+}
+
+function whyKept(until: Date | null): string {
+  const keys = 'the records of keys that this person has dealt with must be kept, names included';
+  return until ? `${keys}, until ${until.toISOString()}` : `${keys}, as long as these keys exist and beyond`;
 }
 
 function sha256(token: string): Buffer {

@@ -17,6 +17,11 @@ export function actorOf(commitment: string): string {
 
 const RECORDED = /^operator:([0-9A-F]{64})$/;
 
+/** Whether an actor is a person as the history has them. */
+export function isCommitment(actor: string): boolean {
+  return RECORDED.test(actor);
+}
+
 /** Keeps a name, with a new salt; returns its commitment. Violates `person_name_once` if somebody has the name. */
 export async function keepName(sql: Reading, name: string): Promise<string> {
   const salt = randomBytes(32);

@@ -18,7 +18,7 @@ export class ProfilesService {
         const bdks = new Map(
           (
             await sql.query<{ id: string; algorithm: string; scheme: string }>(
-              'select id, algorithm, scheme from bdk where id = any($1::uuid[])',
+              `select id, algorithm, scheme from bdk where id = any($1::uuid[]) and state <> 'DESTROYED'`,
               [request.slots.map((slot) => slot.bdkId)],
             )
           ).map((bdk) => [bdk.id, bdk]),

@@ -11,6 +11,7 @@ import { Database } from '../../database/database.ts';
 import { HSM } from '../../hsm/hsm.ts';
 import { PeriodicTask } from '../../periodic-task.ts';
 import { appendAuditEvents } from '../audit-event.ts';
+import { HsmLogCopy } from '../hsm-log/hsm-log-copy.ts';
 import { type AuditHead, auditHead } from './audit-head.ts';
 
 /** How often is asked; docs/audit-log.md, "Rules", rule 8, reads two anchors back, so they must not come closer. */
@@ -44,6 +45,7 @@ export class HsmAnchors implements OnApplicationBootstrap, BeforeApplicationShut
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(HSM) private readonly hsm: Hsm,
+    private readonly copy: HsmLogCopy,
     private readonly database: Database,
   ) {}
 
@@ -71,6 +73,7 @@ export class HsmAnchors implements OnApplicationBootstrap, BeforeApplicationShut
       if (last?.recent) return;
       const anchor = await this.read(serialNumber, last?.body);
       if (anchor === undefined || isSame(anchor, last?.body)) return;
+      if (anchor.log) await this.copy.catchUp(); // no head is anchored whose record nobody has
       await appendAuditEvents(sql, [
         { type: 'hsm.anchored', actor: `node:${this.config.KDH_NODE_ID}`, body: anchor },
       ]);

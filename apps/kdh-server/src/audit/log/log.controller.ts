@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Param, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Ip, Param, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import {
   formatCommittedNames,
@@ -9,10 +9,13 @@ import {
 import type { Response } from 'express';
 import { Database } from '../../database/database.ts';
 import { Problem } from '../../http/problem.ts';
-import { ForAuditors } from '../../operators/operator.guard.ts';
+import { CurrentOperator, ForAuditors } from '../../operators/operator.guard.ts';
+import type { Operator } from '../../operators/operators.ts';
 import { readCommittedNames } from '../../operators/person-names.ts';
+import { SignIns } from '../../operators/sign-ins.ts';
 import { ARCHIVE, type Archive } from '../archive/archive.ts';
 import { readBundle } from '../archive/archived-entries.ts';
+import { recordExport } from '../recorded-export.ts';
 import { newestCheckpoint } from '../witnesses/cosignatures.ts';
 import { LogIdentity } from './log-identity.ts';
 
@@ -28,6 +31,7 @@ export class LogController {
   constructor(
     private readonly database: Database,
     private readonly identity: LogIdentity,
+    private readonly signIns: SignIns,
     @Inject(ARCHIVE) private readonly archive: Archive | undefined,
   ) {}
 
@@ -55,7 +59,11 @@ export class LogController {
   @Get('names')
   @ApiOkResponse({ description: 'JSON lines, as in the file `names` of a bundle' })
   @ApiProduces('application/x-ndjson')
-  async names(@Res({ passthrough: true }) response: Response): Promise<string> {
+  async names(
+    @CurrentOperator() by: Operator,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
+    await recordExport(this.database, by, { what: 'names' });
     response.type('application/x-ndjson');
     return formatCommittedNames(await readCommittedNames(this.database));
   }
@@ -64,8 +72,14 @@ export class LogController {
   @Get('tile/*path')
   @ApiOkResponse({ description: 'hashes of 32 bytes, or entries with a length of 2 bytes each' })
   @ApiProduces('application/octet-stream')
-  async tile(@Param('path') path: string | string[], @Res() response: Response): Promise<void> {
+  async tile(
+    @Param('path') path: string | string[],
+    @CurrentOperator() by: Operator,
+    @Ip() address: string,
+    @Res() response: Response,
+  ): Promise<void> {
     const tile = readTilePath(`tile/${Array.isArray(path) ? path.join('/') : path}`);
+    if (tile.level === 'entries') await this.signIns.noteLogRead(by, address);
     const bytes = tile.level === 'entries' ? await this.entries(tile) : await this.hashes(tile);
     if (!bytes) throw new Problem(404, 'LOG_TILE', 'the log has no such tile yet');
     if (tile.width === 256) response.setHeader('cache-control', FOREVER);

@@ -1,5 +1,6 @@
 import type { Sql } from '../../database/database.ts';
 import { finalStates } from '../../loads/attempt.ts';
+import { withNames } from '../../operators/person-names.ts';
 import { firstIdAt } from '../transfers-search.ts';
 import { type Report, ROWS_LIMIT, requireFewRows, type Span } from './report.ts';
 
@@ -20,10 +21,10 @@ export async function destruction(
   const gone = requireFewRows(
     await sql.query<{
       what: string;
-      serial: string;
+      serial: string | null;
       name: string;
       identification: string | null;
-      attemptId: string;
+      attemptId: string | null;
     }>(
       `select * from (
          select 'KSN burned' as what, t.serial, k.slot as name, k.ksn as identification, k.attempt_id as "attemptId"
@@ -32,15 +33,25 @@ export async function destruction(
          union all
          select 'KBPK retired', t.serial, w.slot, 'KCV ' || w.kcv, w.attempt_id
          from terminal_kbpk w join terminal t on t.id = w.terminal_id
-         where w.retired_at is not null and w.attempt_id >= $1 and w.attempt_id < $2) gone
-       order by "attemptId", what, name limit $3`,
-      [...span, ROWS_LIMIT],
+         where w.retired_at is not null and w.attempt_id >= $1 and w.attempt_id < $2
+         union all
+         select 'BDK destroyed', null, b.name,
+           'KCV ' || b.kcv || ', block SHA-256 ' || b.key_block_sha256 || ', at ' || to_char(b.destroyed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+           null
+         from bdk b where b.destroyed_at >= $4 and b.destroyed_at < $5
+         union all
+         select 'BDK destroyed: ' || role, null, b.name, person, null
+         from bdk b, lateral (values ('asked by', b.destruction_asked_by), ('done by', b.destroyed_by)) people (role, person)
+         where b.destroyed_at >= $4 and b.destroyed_at < $5) gone
+       order by "attemptId", name, what limit $3`,
+      [...span, ROWS_LIMIT, from, to],
     ),
   );
   return {
     title: 'Destruction of keys',
     statement:
-      'Says what became of the keys of the transfers in this span. When an attempt ends, its key blocks and tokens are erased from ' +
+      'Says which BDKs were destroyed in this span, by which two people, and what became of the keys of its transfers. The block of a BDK ' +
+      'that is destroyed is erased from the database; the HSM keeps none. When an attempt ends, its key blocks and tokens are erased from ' +
       'the database, and only their SHA-256 stays; a KSN whose key was not confirmed is burned and never used again. The HSM ' +
       'keeps no key of a terminal: it derives, wraps and forgets. Copies of the database from before may still hold blocks: ' +
       'they open only under the KBPK of their terminal, in that terminal or in the HSM.',
@@ -50,10 +61,11 @@ export async function destruction(
       { name: 'Blocks still held after the end', value: held },
       { name: 'Keys still under way', value: underWay },
       { name: 'KSNs burned', value: String(gone.filter(({ what }) => what === 'KSN burned').length) },
+      { name: 'BDKs destroyed', value: String(gone.filter(({ what }) => what === 'BDK destroyed').length) },
       { name: 'KBPKs retired', value: String(gone.filter(({ what }) => what === 'KBPK retired').length) },
     ],
     columns: ['what', 'serial', 'slot', 'identification', 'attempt_id'],
-    rows: gone.map(({ what, serial, name, identification, attemptId }) => [
+    rows: (await withNames(sql, gone)).map(({ what, serial, name, identification, attemptId }) => [
       what,
       serial,
       name,

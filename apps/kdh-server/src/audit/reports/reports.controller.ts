@@ -1,9 +1,12 @@
-import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { CONFIG, type Config } from '../../config/config.ts';
 import { Database, type Sql } from '../../database/database.ts';
-import { ForAuditors } from '../../operators/operator.guard.ts';
+import { CurrentOperator, ForAuditors } from '../../operators/operator.guard.ts';
+import type { Operator } from '../../operators/operators.ts';
 import { boundedRead } from '../bounded-read.ts';
+import { recordExport } from '../recorded-export.ts';
 import { approvals } from './approvals.ts';
 import { destruction } from './destruction.ts';
 import { keyInventory } from './key-inventory.ts';
@@ -15,6 +18,7 @@ import {
   reportNameSchema,
   reportSchema,
 } from './reports.schemas.ts';
+import { retention } from './retention.ts';
 import { uniqueness } from './uniqueness.ts';
 
 /** A report reads all of its span; a search a page. */
@@ -22,8 +26,14 @@ const TIMEOUT_MILLISECONDS = 60_000;
 
 const reports: Record<
   ReportName,
-  (sql: Pick<Sql, 'query'>, span: Span) => Promise<Omit<Report, 'span' | 'madeAt'>>
-> = { uniqueness, approvals, 'key-inventory': keyInventory, destruction };
+  (sql: Pick<Sql, 'query'>, span: Span, config: Config) => Promise<Omit<Report, 'span' | 'madeAt'>>
+> = {
+  uniqueness,
+  approvals,
+  'key-inventory': keyInventory,
+  destruction,
+  retention: (sql, _, { KDH_RETENTION_DAYS }) => retention(sql, KDH_RETENTION_DAYS),
+};
 
 /** What auditors ask for again and again, over a span of time. docs/auditing.md. */
 @ApiTags('Reports')
@@ -31,7 +41,10 @@ const reports: Record<
 @ForAuditors()
 @Controller('api/v1/reports')
 export class ReportsController {
-  constructor(private readonly database: Database) {}
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly database: Database,
+  ) {}
 
   @Get(':name')
   @ApiOkResponse({ standardSchema: reportSchema })
@@ -39,9 +52,11 @@ export class ReportsController {
   async report(
     @Param('name', { schema: reportNameSchema }) name: ReportName,
     @Query({ schema: readReportSchema }) { format, ...span }: ReadReport,
+    @CurrentOperator() by: Operator,
     @Res() response: Response,
   ): Promise<void> {
     const report = await this.read(name, span);
+    await recordExport(this.database, by, { what: 'report', report: name, format, ...span });
     if (format === 'json') return void response.json(report);
     response.setHeader('content-disposition', `attachment; filename="${name}.${format}"`);
     if (format === 'csv') response.type('text/csv; charset=utf-8').send(reportCsv(report));
@@ -53,7 +68,7 @@ export class ReportsController {
       this.database,
       async (sql) => {
         const [{ now }] = (await sql.query('select now()')) as [{ now: Date }];
-        return { ...(await reports[name](sql, span)), span, madeAt: now.toISOString() };
+        return { ...(await reports[name](sql, span, this.config)), span, madeAt: now.toISOString() };
       },
       TIMEOUT_MILLISECONDS,
     );

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isReversed } from '../search.ts';
 
-export const reportNames = ['uniqueness', 'approvals', 'key-inventory', 'destruction'] as const;
+export const reportNames = ['uniqueness', 'approvals', 'key-inventory', 'destruction', 'retention'] as const;
 export const reportNameSchema = z.enum(reportNames);
 export type ReportName = z.infer<typeof reportNameSchema>;
 
