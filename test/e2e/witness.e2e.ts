@@ -22,9 +22,9 @@ import {
   tilePath,
 } from '@openkdh/transparency-log';
 import { readState } from '../../apps/cli/src/witness/state-file.ts';
-import { freePort } from '../../apps/launcher/src/ports.ts';
 import { makeLinkCertificates } from '../../apps/launcher/src/provision.ts';
 import { makeLogKey } from '../support/audit-bundle.ts';
+import { ownPort } from '../support/ports.ts';
 import { WitnessProcess } from '../support/witness.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openkdh-witness-'));
@@ -108,7 +108,7 @@ describe('by HTTP', () => {
   }, 20_000);
 
   test('a second process on the same state cosigns nothing that the first does not know of', async () => {
-    const second = witness.twin(await freePort(0));
+    const second = witness.twin(await ownPort());
     await second.start(logKey);
     try {
       expect(await witness.post((await log.request(3n, 4n)).body)).toMatchObject({ status: 200 });

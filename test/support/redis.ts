@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { freePort } from '../../apps/launcher/src/ports.ts';
 import type { Part } from '../../apps/launcher/src/supervisor.ts';
+import { ownPort } from './ports.ts';
 
 /** The redis-server of this machine, if it has one. */
 export const redisServer = (process.env['PATH'] ?? '')
@@ -19,7 +19,7 @@ export const redisServer = (process.env['PATH'] ?? '')
 /** A Redis of a stack's own, that forgets everything when it ends. */
 export async function redisPart(folder: string): Promise<{ part: Part; url: string }> {
   if (!redisServer) throw new Error('there is no redis-server in PATH: apt-get install redis-server');
-  const port = await freePort(0);
+  const port = await ownPort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   return {
     url: `redis://127.0.0.1:${port}`,

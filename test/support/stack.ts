@@ -10,9 +10,9 @@ import { type Child, readyLine, startChild } from '../../apps/launcher/src/child
 import { ensureDatabase, preparePostgres } from '../../apps/launcher/src/embedded-postgres.ts';
 import type { Status } from '../../apps/launcher/src/loads.ts';
 import { fleetPart, hsmPart, hsmSocketOf, postgresPart, serverPart } from '../../apps/launcher/src/parts.ts';
-import { freePort } from '../../apps/launcher/src/ports.ts';
 import { makeLinkCertificates, makePassphrase, provisionKeys } from '../../apps/launcher/src/provision.ts';
 import type { Part } from '../../apps/launcher/src/supervisor.ts';
+import { ownPort } from './ports.ts';
 import { applicationUrlOf, freshDatabase, migrateTestDatabase } from './postgres.ts';
 import { redisPart } from './redis.ts';
 
@@ -309,8 +309,8 @@ export class Stack {
 }
 
 async function chooseNode(n: number): Promise<Node> {
-  const port = await freePort(0);
-  const terminalPort = await freePort(0);
+  const port = await ownPort();
+  const terminalPort = await ownPort();
   return {
     name: n === 1 ? 'kdh-server' : `kdh-server-${n}`,
     port,

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { formatVerifierKey } from '@openkdh/transparency-log';
 import { createState } from '../../apps/cli/src/witness/state-file.ts';
 import { type Child, readyLine, startChild } from '../../apps/launcher/src/child.ts';
-import { freePort } from '../../apps/launcher/src/ports.ts';
 import { openkdh } from '../cli/transcript.ts';
+import { ownPort } from './ports.ts';
 
 /** A witness as a process of its own, `openkdh witness serve` from dist, with its state in a file of `folder`. */
 export class WitnessProcess {
@@ -28,7 +28,7 @@ export class WitnessProcess {
   static async create(folder: string, name: string): Promise<WitnessProcess> {
     const stateFile = join(folder, `${name.replaceAll('/', '-')}.state`);
     const { key } = createState(stateFile, name);
-    return new WitnessProcess(stateFile, formatVerifierKey(key), await freePort(0));
+    return new WitnessProcess(stateFile, formatVerifierKey(key), await ownPort());
   }
 
   /** Another one with the same key and state, as nobody should start it. */

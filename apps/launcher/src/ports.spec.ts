@@ -23,6 +23,11 @@ test('a free port is given as asked, and again', async () => {
   expect(await requirePort(port, '--port')).toBe(port);
 });
 
+test('any port is given once: whoever the first is for need not listen yet', async () => {
+  const ports = await Promise.all(Array.from({ length: 300 }, () => freePort(0)));
+  expect(new Set(ports).size).toBe(300);
+});
+
 test('in place of a busy port another is given', async () => {
   expect(await freePort(held)).not.toBe(held);
 });

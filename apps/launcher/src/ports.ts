@@ -10,12 +10,18 @@ export async function freePort(wanted: number): Promise<number> {
   return listenOnce(wanted === 0 ? anyPort() : wanted).catch(() => freePort(0));
 }
 
+/** What `anyPort` has given: whoever a port is for may not listen on it yet. */
+const given = new Set<number>();
+
 /**
- * A port outside the range (32768 on Linux, 49152 elsewhere) from which the system takes those of outgoing connections:
- * one of those could take it between now and the start of whoever it is for.
+ * A port, each once, outside the range (32768 on Linux, 49152 elsewhere) from which the system takes those of outgoing
+ * connections: one of those could take it between now and the start of whoever it is for.
  */
 function anyPort(): number {
-  return randomInt(15_000, 32_000);
+  const port = randomInt(15_000, 32_000);
+  if (given.has(port)) return anyPort();
+  given.add(port);
+  return port;
 }
 
 /** `wanted`, or any free port for 0; one clear line when it can't be had. `option` is how the user chooses another. */
