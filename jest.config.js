@@ -25,7 +25,7 @@ const common = {
 export default {
   maxWorkers: 2,
   // For what hangs, not for what is slow. It must stand here: inside a project it is ignored without a word.
-  testTimeout: 120_000,
+  testTimeout: 240_000,
   reporters: ['default', '<rootDir>/test/summary-reporter.cjs'],
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts'] },

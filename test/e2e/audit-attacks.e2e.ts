@@ -133,7 +133,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
       `insert into audit_event (type, actor) select 'test.later', 'test' from generate_series(1, 5)`,
     );
     await allSealed();
-  }, 120_000);
+  });
   afterAll(async () => {
     await witness.end('SIGTERM');
     await client.end();

@@ -46,7 +46,7 @@ describe('searches, against a look at every record', () => {
     } as Config);
     transfers = await allTransfers({}, 500);
     events = await allEvents({}, 500);
-  }, 60_000);
+  });
   afterAll(async () => {
     await database?.onApplicationShutdown();
     await client.end();

@@ -53,7 +53,7 @@ describe('the auditor', () => {
       ];
       return (await call('GET', `/transfers/${transfer.attemptId}/receipt`)).status === 200;
     });
-  }, 120_000);
+  });
   afterAll(async () => {
     await client.end();
     await stack.stop();

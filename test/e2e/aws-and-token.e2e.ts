@@ -55,7 +55,7 @@ describeWithSoftHsm2('keys in AWS (a stand-in), signatures on a PKCS#11 token, a
       async () => (await stack.status()).loads.confirmed === TERMINALS,
       60_000,
     );
-  }, 120_000);
+  });
   afterAll(async () => {
     await client?.end();
     await stack?.stop();

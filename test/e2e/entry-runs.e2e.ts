@@ -52,7 +52,7 @@ describe('a log with a row for each entry', () => {
       await client.query('insert into log_leaf values ($1, $2, $3)', [index, event, entry]);
     }
     await client.query('update log_head set size = $1', [SIZE]);
-  }, 60_000);
+  });
   afterAll(async () => {
     await client.end();
     await source.destroy();

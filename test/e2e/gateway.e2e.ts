@@ -14,7 +14,7 @@ describe('the terminal listener', () => {
 
   beforeAll(async () => {
     stack = await Stack.start({ serverEnvironment: { KDH_METRICS_TOKEN: metricsToken } });
-  }, 60_000);
+  });
   afterAll(() => stack?.stop());
 
   /** Connections that were cut before a word was heard from them. */
@@ -111,7 +111,7 @@ describe('the rate of connections from one address', () => {
   beforeAll(async () => {
     const KDH_ADDRESS_CONNECTIONS_PER_SECOND = String(perSecond);
     stack = await Stack.start({ serverEnvironment: { KDH_ADDRESS_CONNECTIONS_PER_SECOND } });
-  }, 60_000);
+  });
   afterAll(() => stack?.stop());
 
   test('above it connections are cut, and it recovers', async () => {

@@ -74,7 +74,7 @@ describe('acts that meet in the middle of a load', () => {
     profile = await provisionKeys(stack.api);
     await startFleet();
     await stack.until('the terminal is loaded', async () => (await stack.status()).loads.confirmed === 1);
-  }, 120_000);
+  });
   afterAll(async () => {
     await database.end();
     await stack.stop();

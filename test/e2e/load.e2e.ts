@@ -32,7 +32,7 @@ describe('a fleet gets its keys', () => {
       'every load is confirmed',
       async () => (await stack.status()).loads.confirmed === TERMINALS,
     );
-  }, 120_000);
+  });
   afterAll(() => stack.stop());
 
   test('every terminal holds a PIN and a DATA key of its own; the invariants hold', async () => {

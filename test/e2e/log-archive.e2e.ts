@@ -105,7 +105,7 @@ describe('a log with an archive', () => {
       { id: string },
     ];
     await record(ARCHIVED);
-  }, 120_000);
+  });
   afterAll(async () => {
     await client.end();
     await stack.stop();
@@ -166,7 +166,7 @@ describe('a log with an archive', () => {
       ),
     );
     expect(Buffer.from(full!).subarray(0, partial!.byteLength)).toEqual(Buffer.from(partial!));
-  }, 60_000);
+  });
 
   test('an archive that was changed afterwards is found out: altered 18, missing 19', async () => {
     await damaged(alter, async () => expect(await verdict()).toBe(18));
@@ -175,7 +175,7 @@ describe('a log with an archive', () => {
       expect(await (await get('/log/tile/entries/000')).json()).toMatchObject({ code: 'LOG_ARCHIVE_LACKS' });
     });
     expect(await verdict()).toBe(0);
-  }, 60_000);
+  });
 
   test('an archive that was copied to S3 goes on there, without writing again what is there', async () => {
     await stack.stopPart('kdh-server');
@@ -194,7 +194,7 @@ describe('a log with an archive', () => {
     });
     expect(await verdict()).toBe(0);
     await requireReceipt();
-  }, 60_000);
+  });
 
   test('while S3 is away, only what it alone has is not to be had', async () => {
     await s3.close();

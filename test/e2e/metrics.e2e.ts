@@ -32,7 +32,7 @@ describe('metrics', () => {
       'the fleet is loaded',
       async () => (await stack.status()).loads.confirmed === TERMINALS,
     );
-  }, 120_000);
+  });
   afterAll(() => stack?.stop());
 
   test('their token opens nothing else, and an operator token does not open them', async () => {

@@ -31,7 +31,7 @@ describe('no clear key outside the HSM and the terminals', () => {
       async () => (await stack.status()).loads.confirmed === TERMINALS,
     );
     needles = await knownKeys(stack);
-  }, 120_000);
+  });
   afterAll(() => stack.stop());
 
   test('the search knows every key and finds it where it may be: in the terminals', () => {
@@ -51,7 +51,7 @@ describe('no clear key outside the HSM and the terminals', () => {
     const { found, scannedBytes } = findKeysInMemory(stack.pidOf('kdh-server'), needles);
     expect(scannedBytes).toBeGreaterThan(20 * 1024 * 1024);
     expect(found).toEqual([]);
-  }, 120_000);
+  });
 
   test('not in a dump of any table, the queue’s among them', async () => {
     const client = new pg.Client({ connectionString: stack.databaseUrl });
@@ -87,7 +87,7 @@ describe('no clear key outside the HSM and the terminals', () => {
     const { found, files } = findKeysInFiles(stack.folder, except, needles);
     expect(files).toBeGreaterThan(500);
     expect(found).toEqual([]);
-  }, 120_000);
+  });
 });
 
 /** BDKs of known value, formed in the HSM from components (A4), and a profile that uses them. Returns its id. */

@@ -39,7 +39,7 @@ describe('three nodes', () => {
     balancer = await Balancer.start(stack.nodes.map((node) => node.terminalPort));
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
-  }, 120_000);
+  });
   afterAll(async () => {
     await client?.end();
     await stack?.stop();
@@ -68,7 +68,7 @@ describe('three nodes', () => {
         async () => (await confirmed()) === TERMINALS,
         180_000,
       );
-    }, 200_000);
+    });
 
     test('the fleet is spread over all nodes', async () => {
       const spread = await rows<{ sessions: number }>(
@@ -161,7 +161,7 @@ describe('three nodes', () => {
         'select deadlocks::int from pg_stat_database where datname = current_database()',
       )) as [{ deadlocks: number }];
       expect(deadlocks).toBe(0);
-    }, 200_000);
+    });
 
     test('a load that is ready on any node is told to the one that holds the terminal', async () => {
       // Without signals a load waits for the dispatcher's catch-up, a quarter of them up to 1.25 s and the others longer.
@@ -213,7 +213,7 @@ describe('three nodes', () => {
       await stack.until('the load is confirmed', async () => (await attempt()).state === 'CONFIRMED', 60_000);
       const { epochs } = await attempt();
       expect(epochs.filter((epoch) => epoch <= before!.epoch)).toEqual([]);
-    }, 120_000);
+    });
   });
 
   describe('one terminal', () => {

@@ -8,7 +8,7 @@ let stack: Stack;
 
 beforeAll(async () => {
   stack = await Stack.start();
-}, 60_000);
+});
 afterAll(() => stack.stop());
 
 test('docs/openapi.json is what the server describes; OPENKDH_WRITE_OPENAPI=1 renews it', async () => {

@@ -32,7 +32,7 @@ describeWithRedis('the queue in Redis', () => {
     const { rows } = await client.query<{ id: string }>('select id from terminal');
     terminalIds = rows.map(({ id }) => id);
     await client.end();
-  }, 180_000);
+  });
   afterAll(async () => {
     redis?.disconnect();
     await stack?.stop();
@@ -59,7 +59,7 @@ describeWithRedis('the queue in Redis', () => {
     await stack.startPart('kdh-server-2');
     await stack.until('all are confirmed', async () => (await confirmed()) === 2 * TERMINALS, 90_000);
     await expectSound(2 * TERMINALS);
-  }, 120_000);
+  });
 
   test('F19: killed and started anew with nothing in it, while loads come', async () => {
     await stack.kill9('redis');
@@ -71,7 +71,7 @@ describeWithRedis('the queue in Redis', () => {
     await stack.startPart('redis');
     await stack.until('all are confirmed', async () => (await confirmed()) === 3 * TERMINALS, 90_000);
     await expectSound(3 * TERMINALS);
-  }, 120_000);
+  });
 
   test('no serial number, KSN or key block is ever in it', async () => {
     await stack.stopPart('kdh-server-2');
@@ -86,5 +86,5 @@ describeWithRedis('the queue in Redis', () => {
     }
     await stack.startPart('kdh-server-2');
     await stack.until('all are confirmed', async () => (await confirmed()) === 4 * TERMINALS, 90_000);
-  }, 120_000);
+  });
 });

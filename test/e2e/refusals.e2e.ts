@@ -70,7 +70,7 @@ describe('what is refused', () => {
       cast.length + HONEST,
       cast.flatMap((misbehaviour) => ['--misbehave', `${misbehaviour}@${serialOf(misbehaviour)}`]),
     );
-  }, 120_000);
+  });
   afterAll(async () => {
     await hsm.close();
     await client.end();
@@ -82,18 +82,14 @@ describe('what is refused', () => {
       ...confirmed.map(serialOf),
       ...Array.from({ length: HONEST }, (_, n) => `SIM-${String(cast.length + n + 1).padStart(6, '0')}`),
     ];
-    await stack.until(
-      'the honest terminals are loaded',
-      async () => {
-        const loaded = await rows<{ serial: string }>(
-          `select t.serial from attempt a join terminal t on t.id = a.terminal_id
+    await stack.until('the honest terminals are loaded', async () => {
+      const loaded = await rows<{ serial: string }>(
+        `select t.serial from attempt a join terminal t on t.id = a.terminal_id
            where a.kind = 'KEYS' and a.state = 'CONFIRMED'`,
-        );
-        return good.every((serial) => loaded.some((row) => row.serial === serial));
-      },
-      60_000,
-    );
-  }, 90_000);
+      );
+      return good.every((serial) => loaded.some((row) => row.serial === serial));
+    });
+  });
 
   test.each(refused)('%s is refused with %s and recorded', async (misbehaviour, code) => {
     const serial = serialOf(misbehaviour);

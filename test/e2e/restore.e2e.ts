@@ -65,7 +65,7 @@ describe('F23: a database that is restored from an old backup', () => {
     await terminalsCome();
     await loadAll('after the backup');
     given = await ksns();
-  }, 180_000);
+  });
   afterAll(() => stack?.stop());
 
   test('under a server that runs: it ends by itself', async () => {
@@ -124,5 +124,5 @@ describe('F23: a database that is restored from an old backup', () => {
     expect(
       violations(await readHistory(stack.databaseUrl), { held: heldKeys(oracle()), honest: true }),
     ).toEqual([]);
-  }, 120_000);
+  });
 });

@@ -29,7 +29,7 @@ describe('one node for each role', () => {
     });
     [api, gateway, worker, sealer] = stack.nodes as unknown as [Node, Node, Node, Node];
     await stack.startFleet(TERMINALS, ['--kdh', gateway.terminalUrl]);
-  }, 120_000);
+  });
   afterAll(() => stack?.stop());
 
   test('together they load a fleet, each its part', async () => {
@@ -57,7 +57,7 @@ describe('one node for each role', () => {
     } finally {
       await client.end();
     }
-  }, 90_000);
+  });
 
   test('only the gateway takes terminals', async () => {
     for (const node of stack.nodes) {

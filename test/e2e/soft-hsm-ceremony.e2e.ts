@@ -52,7 +52,7 @@ beforeAll(async () => {
   symlinkSync(openkdh, join(home.folder, 'bin/openkdh'));
   hsm = new SoftHsmProcess(home.dualControl);
   await hsm.ready();
-}, 60_000);
+});
 afterAll(() => killAll());
 
 /** Runs `openkdh hsm …` with lines to answer its questions; `--json`, so that the answer is one line. */
@@ -72,26 +72,22 @@ describe('the ceremony in docs/hsm.md, word for word', () => {
   const components = ['C1D0 F8FB 4958 670D BA40 AB1F 3752 EF0D', '0123 4567 89AB CDEF FEDC BA98 7654 3210'];
   let checkpointKey = '';
 
-  test.each(blocks.map((block) => [/hsm (?!sign)[\w-]+/.exec(block)![0], block]))(
-    '%s',
-    async (_, block) => {
-      for (const { command, printed } of readSteps(block)) {
-        const path = `${join(home.folder, 'bin')}:${dirname(process.execPath)}:/usr/bin:/bin`;
-        const where = { cwd: home.folder, env: { PATH: path, CHECKPOINT_KEY: checkpointKey } };
-        const { seen, exitCode } = await atTerminal(command, where, personAt(printed));
-        checkpointKey = /checkpointKey {2}([0-9A-F]{64})/.exec(seen)?.[1] ?? checkpointKey;
-        expect({ command, seen: seen.replaceAll(/ +$/gm, '').trimEnd(), exitCode }).toEqual({
-          command,
-          seen: expect.stringMatching(pattern(printed)),
-          exitCode: 0,
-        });
-        expect(seen).not.toContain('the passphrase of');
-        expect(seen).not.toContain(components[0]);
-      }
-      if (block === blocks[0]) await strangerIsCutOff();
-    },
-    60_000,
-  );
+  test.each(blocks.map((block) => [/hsm (?!sign)[\w-]+/.exec(block)![0], block]))('%s', async (_, block) => {
+    for (const { command, printed } of readSteps(block)) {
+      const path = `${join(home.folder, 'bin')}:${dirname(process.execPath)}:/usr/bin:/bin`;
+      const where = { cwd: home.folder, env: { PATH: path, CHECKPOINT_KEY: checkpointKey } };
+      const { seen, exitCode } = await atTerminal(command, where, personAt(printed));
+      checkpointKey = /checkpointKey {2}([0-9A-F]{64})/.exec(seen)?.[1] ?? checkpointKey;
+      expect({ command, seen: seen.replaceAll(/ +$/gm, '').trimEnd(), exitCode }).toEqual({
+        command,
+        seen: expect.stringMatching(pattern(printed)),
+        exitCode: 0,
+      });
+      expect(seen).not.toContain('the passphrase of');
+      expect(seen).not.toContain(components[0]);
+    }
+    if (block === blocks[0]) await strangerIsCutOff();
+  });
 
   /** Answers as the page shows it, and types what it does not show. */
   function personAt(printed: string): (question: string) => string {
@@ -193,14 +189,14 @@ describe('dual control', () => {
     host = await WireClient.unix(home.socket);
     expect((await host.call(`HEADBUFFF${key}`)).toString('latin1')).toMatch(/^HEADBV00/);
     host.close();
-  }, 60_000);
+  });
 
   test('no key that was formed, used or entered is in the memory of the locked HSM', async () => {
     const needles = await useKnownKeys();
     expect(await manage('lock')).toMatchObject({ state: 'LOCKED' });
     await expectNotInMemory(needles);
     expect(await unlock()).toMatchObject({ state: 'OPERATIONAL' });
-  }, 60_000);
+  });
 
   test('a passphrase is gone from the memory of the HSM when its command is answered', async () => {
     const needles = ['ann', 'dan'].map((name) => ({ name, key: passphraseOf(name) }));
@@ -214,7 +210,7 @@ describe('dual control', () => {
       await unlock();
       expect(findKeysInMemory(hsm.child.pid!, needles).found).toEqual([]);
     }
-  }, 60_000);
+  });
 
   test('the command line: answers from lines; a refusal has its code and ends it; what was broken off goes on', async () => {
     expect(openkdhHsm(['status', '--socket', socket])).toMatchObject({
@@ -270,7 +266,7 @@ describe('dual control', () => {
       code: 1,
       answer: { error: { code: 'SOFT_HSM_STATE' } },
     });
-  }, 60_000);
+  });
 
   test('the command line: an order that is not signed by two, a key that others can read, a log that was changed', async () => {
     const why = ['--purpose', 'test', '--ticket', 'T-9'];
@@ -309,7 +305,7 @@ describe('dual control', () => {
         answer: { error: { code: 'HSM_LOG_BROKEN' } },
       });
     }
-  }, 60_000);
+  });
 
   test('erasing: connections end, no key is in memory, the LMK is gone, a restart does not bring it back', async () => {
     const needles = await useKnownKeys();
@@ -323,5 +319,5 @@ describe('dual control', () => {
     expect(await hsm.stop()).toBe(0);
     hsm = new SoftHsmProcess(home.dualControl);
     expect(await hsm.ready()).toMatchObject({ state: 'TAMPERED' });
-  }, 60_000);
+  });
 });

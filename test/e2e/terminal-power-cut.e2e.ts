@@ -14,7 +14,7 @@ let stack: Stack;
 
 beforeAll(async () => {
   stack = await Stack.start();
-}, 60_000);
+});
 afterAll(() => stack.stop());
 
 test('an enrolment whose answer was lost is asked for again, with the same keys', async () => {
@@ -55,7 +55,7 @@ test('terminals that lose their power again and again end with one key for each 
   const { loads } = await stack.status();
   expect(loads).toMatchObject({ failed: 0 });
   expect(await stack.stopPart('terminal-sim')).toBe('exit code 0');
-}, 120_000);
+});
 
 function readOracle(file: string): { serial: string; ksn: string; sha256: string }[] {
   return readFileSync(file, 'utf8')

@@ -105,7 +105,7 @@ describe('by HTTP', () => {
     });
     expect(await witness.post(Buffer.from('hello'))).toMatchObject({ status: 400 });
     await Promise.all(sockets);
-  }, 20_000);
+  });
 
   test('a second process on the same state cosigns nothing that the first does not know of', async () => {
     const second = witness.twin(await ownPort());
@@ -182,4 +182,4 @@ test('killed again and again while it cosigns: what left it is remembered, and n
   } finally {
     await witness.end('SIGKILL');
   }
-}, 60_000);
+});

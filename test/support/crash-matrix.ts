@@ -116,7 +116,7 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
       await stack.until('the fleet is loaded', atRest, 60_000);
       await stack.until('the oracle is written', oracleIsCurrent);
       expect(await judge()).toEqual([]);
-    }, 120_000);
+    });
 
     afterAll(async () => {
       await hsm.close();
@@ -124,32 +124,28 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
       await stack.stop();
     });
 
-    test.each(cases)(
-      '%s, %s',
-      async (name, side) => {
-        if (!stack.runs('kdh-server') || ready !== armed(name, side)) {
-          // not the case that was expected: one went wrong, or jest was told to leave some out
-          if (stack.runs('kdh-server')) await stack.kill9('kdh-server');
-          await startServer(armed(name, side));
-        }
-        await stack.armFailpoints();
-        await stack.kill9('terminal-sim');
-        if (name !== 'freeze.commit') terminals += 1;
-        await startFleet();
-        const requested = await ask(name);
-        const hurrying = setInterval(() => void hurry(), 500);
-        expect(await stack.ended('kdh-server').finally(() => clearInterval(hurrying))).toBe('SIGKILL');
+    test.each(cases)('%s, %s', async (name, side) => {
+      if (!stack.runs('kdh-server') || ready !== armed(name, side)) {
+        // not the case that was expected: one went wrong, or jest was told to leave some out
+        if (stack.runs('kdh-server')) await stack.kill9('kdh-server');
+        await startServer(armed(name, side));
+      }
+      await stack.armFailpoints();
+      await stack.kill9('terminal-sim');
+      if (name !== 'freeze.commit') terminals += 1;
+      await startFleet();
+      const requested = await ask(name);
+      const hurrying = setInterval(() => void hurry(), 500);
+      expect(await stack.ended('kdh-server').finally(() => clearInterval(hurrying))).toBe('SIGKILL');
 
-        const following = cases.findIndex((other) => other[0] === name && other[1] === side) + 1;
-        await startServer(armed(...(cases[following] ?? cases[0]!)));
-        await expectOutcome(name, side);
-        await stack.until('every load has ended', atRest, 60_000);
-        await stack.until('the oracle is written', oracleIsCurrent);
-        for (const load of requested) await stack.api.get(`/loads/${load.id}`); // what was answered 201 is there
-        expect(await judge()).toEqual([]);
-      },
-      120_000,
-    );
+      const following = cases.findIndex((other) => other[0] === name && other[1] === side) + 1;
+      await startServer(armed(...(cases[following] ?? cases[0]!)));
+      await expectOutcome(name, side);
+      await stack.until('every load has ended', atRest, 60_000);
+      await stack.until('the oracle is written', oracleIsCurrent);
+      for (const load of requested) await stack.api.get(`/loads/${load.id}`); // what was answered 201 is there
+      expect(await judge()).toEqual([]);
+    });
 
     /** Asks for what leads to the failpoint; no answer when it is reached before. Returns the loads that were granted. */
     async function ask(name: FailpointName): Promise<Load[]> {

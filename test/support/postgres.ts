@@ -103,14 +103,14 @@ async function serverUrl(): Promise<string> {
   if (existsSync(urlFile)) return readFileSync(urlFile, 'utf8');
 
   if (!claim(join(folder, 'postgres.lock'))) {
-    for (const deadline = Date.now() + 30_000; !existsSync(urlFile); await sleep(50)) {
+    for (const deadline = Date.now() + 60_000; !existsSync(urlFile); await sleep(50)) {
       if (Date.now() > deadline) throw new Error('another test file was to start PostgreSQL, and did not');
     }
     return readFileSync(urlFile, 'utf8');
   }
   const postgres = await preparePostgres(join(folder, 'postgres'), { durable: false });
   const child = startChild(postgres.command, join(folder, 'postgres.log'));
-  await readyLine(child, postgres.readyText, 30_000);
+  await readyLine(child, postgres.readyText, 60_000);
   child.process.unref(); // it outlives this worker, until globalTeardown
   (child.process.stdin as Socket).unref();
   writeFileSync(`${urlFile}.new`, postgres.urlOf('postgres'), { mode: 0o600 });

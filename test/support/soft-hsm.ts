@@ -43,7 +43,7 @@ export async function startSoftHsm(lmkArguments?: string[]): Promise<RunningSoft
     { file: process.execPath, args, env: { PATH: process.env['PATH'] } },
     inFolder('log'),
   );
-  const ready = JSON.parse(await readyLine(child, '"event":"ready"', 20_000)) as { tls: string };
+  const ready = JSON.parse(await readyLine(child, '"event":"ready"', 60_000)) as { tls: string };
   return {
     socketPath,
     tlsPort: Number(ready.tls.split(':').at(-1)),

@@ -46,7 +46,7 @@ export class WitnessProcess {
       env: { PATH: process.env['PATH'] },
     };
     this.#child = startChild(command, this.#logFile);
-    await readyLine(this.#child, 'listens on', 15_000);
+    await readyLine(this.#child, 'listens on', 60_000);
   }
 
   /** Returns how it ended. */
