@@ -15,7 +15,8 @@ import { TerminalSimError } from './errors.ts';
  * - **Ordered.** Commits are applied, to the file and to `records`, in the order in which they were called.
  * - `records` shows only what is durable.
  *
- * What a patch (`P`) makes of a record (`T`) the caller says. A record is the patch that makes it of nothing.
+ * The caller says what a patch (`P`) makes of a record (`T`). Every record is such a patch as well: applied to nothing, it
+ * gives itself.
  *
  * Opening replays the journal, drops an unfinished write at its end, and writes a new journal with one entry for each
  * record.
