@@ -44,10 +44,15 @@ describe('acts that meet in the middle of a load', () => {
         `select 1 from pg_stat_activity where datname = current_database() and ${activity}`,
       )
     ).rowCount !== 0;
-  const untilDispatcherHasRead = () =>
-    stack.until('the dispatcher has the load', () =>
-      isThere(`state = 'idle in transaction' and query like '%attempt_key%'`),
+  /** Of a load that is DISPATCHABLE: whose last statement was the check before a send, or the move to SENT. */
+  const untilDispatcherHas = async (load: Load) => {
+    await becomes(load, 'DISPATCHABLE');
+    await stack.until('the dispatcher has the load', () =>
+      isThere(
+        `state = 'idle in transaction' and query like any (array['%certificates_valid%', '%sent_epochs%'])`,
+      ),
     );
+  };
   /** Waits until a statement like this waits for another transaction, unless `ended` says that it did not have to. */
   const untilWaits = (statement: string, ended: () => boolean | Promise<boolean>) =>
     stack.until(
@@ -111,7 +116,7 @@ describe('acts that meet in the middle of a load', () => {
   test('a BDK is frozen while SENT is committed: the answer to the freeze comes after the last send (I9)', async () => {
     await restart('sent.commit:before=hold#1');
     const load = await request();
-    await untilDispatcherHasRead();
+    await untilDispatcherHas(load);
     const bdk = await firstBdk();
     let frozen = false;
     const freezing = freeze(bdk).then(() => {
@@ -137,7 +142,7 @@ describe('acts that meet in the middle of a load', () => {
     await database.query('update terminal_session set closed_at = now()');
     await goOn();
     const isSent = async () => (await stateOf(load)) !== 'DISPATCHABLE';
-    await untilWaits('attempt_key', isSent);
+    await untilWaits('certificates_valid', isSent);
     expect(await isSent()).toBe(false);
     await database.query('commit');
     await stack.kill9('terminal-sim');
@@ -154,8 +159,7 @@ describe('acts that meet in the middle of a load', () => {
   test('a terminal comes back while its load is being sent: the old session sends nothing more (F12, F13)', async () => {
     await restart('precheck:after=hold#1');
     const load = await request();
-    await becomes(load, 'DISPATCHABLE');
-    await untilDispatcherHasRead();
+    await untilDispatcherHas(load);
     const before = await epoch();
     await stack.kill9('terminal-sim');
     await stack.startPart('terminal-sim');

@@ -42,7 +42,7 @@ export const breaks: Break[] = [
         `const early = await this.reserve(ids);
     const held = groupRows(await readReservedKeys(this.database, ids), (key) => key.attemptId);
     await Promise.all(
-      early.map((attempt) => failpoint('hsm.request', () => this.wrap(attempt, held.get(attempt.id) ?? []))),
+      early.map((attempt) => failpoint('hsm.request', () => this.wrap({ ...attempt, keys: held.get(attempt.id) ?? [] }))),
     );
     const attempts = await this.intend(early);`,
       ],
@@ -56,12 +56,12 @@ export const breaks: Break[] = [
       [
         `return items.map(({ attemptId, session }, index) =>
         moved.has(attemptId) && moves[index]?.sentEpoch !== undefined
-          ? messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session)
+          ? messageOf(rows.get(attemptId) as DispatchRow, keysOf(attemptId), session)
           : undefined,
       );`,
         `for (const [index, { attemptId, session }] of items.entries()) {
         if (moved.has(attemptId) && moves[index]?.sentEpoch !== undefined) {
-          session.send(messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session));
+          session.send(messageOf(rows.get(attemptId) as DispatchRow, keysOf(attemptId), session));
         }
       }
       return items.map(() => undefined);`,
@@ -84,19 +84,13 @@ export const breaks: Break[] = [
   {
     rule: 'what is sent is not checked again when it is sent',
     file: `${server}/loads/dispatcher.ts`,
-    edits: [
-      [
-        'const decision = mayDispatch({ ...row, sessionEpoch: session.epoch });',
-        `const { frozenBdk: _, ...others } = row;
-        const decision = mayDispatch({ ...others, frozenBdk: false, sessionEpoch: session.epoch });`,
-      ],
-    ],
+    edits: [['frozenBdk: keysOf(attemptId).some((key) => key.frozenBdk),', 'frozenBdk: false,']],
     test: interleaving('a BDK is frozen while a load waits'),
   },
   {
     rule: 'a freeze does not wait for a send that is being committed',
     file: `${server}/loads/dispatcher.ts`,
-    edits: [['from locked) > 0 order by id for share', 'from locked) > 0 order by id']],
+    edits: [['(select bdk_id from keys) order by id for share', '(select bdk_id from keys) order by id']],
     test: interleaving('a BDK is frozen while SENT is committed'),
   },
   {

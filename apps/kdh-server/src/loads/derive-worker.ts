@@ -10,14 +10,14 @@ import { signal } from '../database/signals.ts';
 import { failpoint } from '../failpoints.ts';
 import { HSM } from '../hsm/hsm.ts';
 import type { Allocation } from '../keys/allocation.ts';
-import { derivationInput, ksnOptionalBlock } from '../keys/ksn.ts';
+import { type DukptScheme, derivationInput, ksnOptionalBlock } from '../keys/ksn.ts';
 import { reserveKsns } from '../keys/ksn-allocator.ts';
 import { KdhCredential } from '../pki/kdh-credential.ts';
 import { KBPK_AES, kbpkAlgorithms, type PlannedKey, planKeys } from '../profiles/profile.ts';
 import { DERIVE_QUEUE, type DeriveJob, type DeriveQueue } from '../queue/queue.ts';
 import { after, transition } from './attempt.ts';
 import { applyMoves, attemptOf, lockAttempts, type Move } from './attempt-store.ts';
-import { type ChunkAttempt, type ReservedKey, readChunk, readFrozen, readReservedKeys } from './chunk.ts';
+import { type ChunkAttempt, type ReservedKey, readChunk, readReservedKeys } from './chunk.ts';
 import { ending } from './load-requests.ts';
 
 /** A key as the HSM returned it: TR-31 text, or the TR-34 token of a first key. */
@@ -32,6 +32,11 @@ interface WrappedKey {
   token: Buffer | null;
   /** The key under the LMK, of a KBPK: it will wrap others. */
   lmkKeyBlock: LmkKeyBlock | null;
+}
+
+/** An attempt whose keys may be derived: the intent is committed. */
+interface IntendedAttempt extends ChunkAttempt {
+  keys: ReservedKey[];
 }
 
 /** HSM answers that another try will not change. */
@@ -75,20 +80,10 @@ export class DeriveWorker implements OnApplicationBootstrap {
   private async work(ids: string[]): Promise<void> {
     const attempts = await this.intend(await this.reserve(ids));
     if (attempts.length === 0) return;
-    const keys = groupRows(
-      await readReservedKeys(
-        this.database,
-        attempts.map((attempt) => attempt.id),
-      ),
-      (key) => key.attemptId,
-    );
     const wrapped = await Promise.all(
       attempts.map(async (attempt) => {
         try {
-          return {
-            attempt,
-            keys: await failpoint('hsm.request', () => this.wrap(attempt, keys.get(attempt.id) ?? [])),
-          };
+          return { attempt, keys: await failpoint('hsm.request', () => this.wrap(attempt)) };
         } catch (error) {
           return { attempt, error: error as Error };
         }
@@ -157,20 +152,16 @@ export class DeriveWorker implements OnApplicationBootstrap {
   }
 
   /** → DERIVING: the intent is committed before the HSM is asked, so that no key leaves it unrecorded (I3). */
-  private intend(attempts: ChunkAttempt[]): Promise<ChunkAttempt[]> {
+  private intend(attempts: ChunkAttempt[]): Promise<IntendedAttempt[]> {
     return this.database.transaction(async (sql) => {
-      await lockAttempts(
-        sql,
-        attempts.map((a) => a.id),
-      );
-      // Read again: a BDK may have been frozen since its KSNs were reserved (I9).
-      const frozen = await readFrozen(
-        sql,
-        attempts.map((a) => a.id),
-      );
+      const ids = attempts.map((a) => a.id);
+      await lockAttempts(sql, ids);
+      const keys = groupRows(await readReservedKeys(sql, ids), (key) => key.attemptId);
+      // A BDK may have been frozen since its KSNs were reserved (I9).
+      const frozen = (id: string) => keys.get(id)?.some((key) => key.frozen) ?? false;
       const moves = attempts.map(
         (a): Move =>
-          frozen.has(a.id)
+          frozen(a.id)
             ? ending(attemptOf(a), 'cancel', this.actor, 'BDK_FROZEN')
             : {
                 steps: [transition(attemptOf(a), 'derive')],
@@ -187,23 +178,23 @@ export class DeriveWorker implements OnApplicationBootstrap {
           .map((a) => ({ attemptId: a.id, position: 0, key: FIRST_KEY, ksn: null })),
       );
       return attempts
-        .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]) }))
-        .filter((a) => moved.has(a.id) && !frozen.has(a.id));
+        .map((a, index) => ({ ...a, ...after(moves[index]!.steps[0]), keys: keys.get(a.id) ?? [] }))
+        .filter((a) => moved.has(a.id) && !frozen(a.id));
     });
   }
 
-  private async wrap(attempt: ChunkAttempt, keys: ReservedKey[]): Promise<WrappedKey[]> {
+  private async wrap(attempt: IntendedAttempt): Promise<WrappedKey[]> {
     if (attempt.kind === 'KBPK') return [await this.wrapFirstKey(attempt)];
-    const kbpks = new Map(Object.entries(attempt.kbpks).map(([slot, kbpk]) => [slot, kbpk.keyBlock]));
+    const kbpks = new Map(Object.entries(attempt.kbpks));
     const wrapped: WrappedKey[] = [];
-    for (const key of keys.filter((k) => k.usage === 'K1')) {
+    for (const key of attempt.keys.filter((k) => k.usage === 'K1')) {
       const kbpk = await this.wrapKbpk(key, kbpks);
       kbpks.set(key.slot, kbpk.lmkKeyBlock as LmkKeyBlock);
       wrapped.push(kbpk);
     }
     wrapped.push(
       ...(await Promise.all(
-        keys.filter((k) => k.usage === 'B1').map((key) => this.wrapInitialKey(key, kbpks)),
+        attempt.keys.filter((k) => k.usage === 'B1').map((key) => this.wrapInitialKey(key, kbpks)),
       )),
     );
     return wrapped;
@@ -251,10 +242,10 @@ export class DeriveWorker implements OnApplicationBootstrap {
   }
 
   private async wrapInitialKey(key: ReservedKey, kbpks: Map<string, LmkKeyBlock>): Promise<WrappedKey> {
-    const { scheme, keyBlock: bdk } = key.bdk as NonNullable<ReservedKey['bdk']>;
+    const scheme = key.scheme as DukptScheme;
     const ksn = key.ksn as string;
     const exported = await this.hsm.exportInitialKey({
-      bdk,
+      bdk: key.bdk as LmkKeyBlock,
       scheme,
       initialKsn: derivationInput(scheme, ksn),
       kbpk: kbpks.get(key.wrappedUnder) as LmkKeyBlock,

@@ -20,7 +20,7 @@ import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
 import { type DispatchCheck, mayDispatch } from './dispatch-rules.ts';
 import { ending } from './load-requests.ts';
 
-interface DispatchRow extends Omit<DispatchCheck, 'sessionEpoch'> {
+interface DispatchRow extends Omit<DispatchCheck, 'sessionEpoch' | 'frozenBdk'> {
   id: string;
   version: number;
   kind: 'KBPK' | 'KEYS';
@@ -37,6 +37,7 @@ interface KeyRow {
   ksn: string | null;
   kcv: string;
   keyBlock: string | null;
+  frozenBdk: boolean;
 }
 
 /** Signals are the fast way; this is how long a lost one can hold up an attempt. */
@@ -132,12 +133,18 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
     return this.database.transaction(async (sql) => {
       const ids = items.map((item) => item.attemptId);
       const terminalIds = items.map(({ session }) => session.terminalId);
-      const checked = await failpoint('precheck', () => readForDispatch(sql, ids, terminalIds));
+      const checked = await failpoint('precheck', () => holdForDispatch(sql, ids, terminalIds));
       const rows = new Map(checked.map((row) => [row.id, row]));
+      const keys = groupRows(await holdKeys(sql, ids), (key) => key.attemptId);
+      const keysOf = (id: string) => keys.get(id) ?? [];
       const moves = items.map(({ attemptId, session }, index): Move | undefined => {
         const row = rows.get(attemptId);
         if (!row || ids.indexOf(attemptId) < index) return undefined; // a signal and a drain may meet here
-        const decision = mayDispatch({ ...row, sessionEpoch: session.epoch });
+        const decision = mayDispatch({
+          ...row,
+          sessionEpoch: session.epoch,
+          frozenBdk: keysOf(attemptId).some((key) => key.frozenBdk),
+        });
         if (decision.send) {
           return {
             steps: [transition(attemptOf(row), 'send')],
@@ -154,11 +161,9 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
         moves.filter((move) => move !== undefined),
       );
       if (moved.size > 0) sql.commitsAs('sent.commit');
-      const sent = ids.filter((id, index) => moved.has(id) && moves[index]?.sentEpoch !== undefined);
-      const keys = groupRows(await readKeys(sql, sent), (key) => key.attemptId);
       return items.map(({ attemptId, session }, index) =>
         moved.has(attemptId) && moves[index]?.sentEpoch !== undefined
-          ? messageOf(rows.get(attemptId) as DispatchRow, keys.get(attemptId) ?? [], session)
+          ? messageOf(rows.get(attemptId) as DispatchRow, keysOf(attemptId), session)
           : undefined,
       );
     });
@@ -166,12 +171,11 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
 }
 
 /**
- * Locks the attempts, and against a change of their terminal, session or BDKs until the commit: no send follows a freeze,
- * and none a newer session of the terminal. Each count makes PostgreSQL take all locks of the kind before, so that the
- * order is that of `Database`. The keys are looked up by attempt: planned together with the BDKs, all that was ever
- * derived from a BDK might be read.
+ * Locks the attempts, and against a change of their terminal or session until the commit: none is sent behind a newer
+ * session of the terminal. The count makes PostgreSQL take all locks of terminals and sessions before one of an attempt, so
+ * that the order is that of `Database`.
  */
-function readForDispatch(sql: Sql, ids: string[], terminalIds: string[]): Promise<DispatchRow[]> {
+function holdForDispatch(sql: Sql, ids: string[], terminalIds: string[]): Promise<DispatchRow[]> {
   return sql.query<DispatchRow>(
     `with held as materialized (
        select t.id, t.state, t.bound_kdh_fingerprint is not null as bound,
@@ -184,29 +188,33 @@ function readForDispatch(sql: Sql, ids: string[], terminalIds: string[]): Promis
      ), locked as materialized (
        select id, state, version, kind, token, plan_hash, nonce_k2, expires_at, terminal_id from attempt
        where id = any($1::uuid[]) and (select count(*) from held) > 0 order by id for no key update
-     ), keys as materialized (
-       select attempt_id, bdk_id from attempt_key where attempt_id = any($1::uuid[]) and bdk_id is not null
-     ), bdks as materialized (
-       select id, state from bdk
-       where id in (select bdk_id from keys) and (select count(*) from locked) > 0 order by id for share
      )
      select a.id, a.state, a.version, a.kind, a.token, a.plan_hash as "planHash", a.nonce_k2 as "nonceK2",
        a.expires_at as "expiresAt", a.expires_at <= now() as expired, t.state as "terminalState", t.bound,
-       t.epoch as "currentEpoch", t.certificates_valid as "certificatesValid",
-       a.id in (select k.attempt_id from keys k join bdks b on b.id = k.bdk_id where b.state <> 'ACTIVE')
-         as "frozenBdk"
+       t.epoch as "currentEpoch", t.certificates_valid as "certificatesValid"
      from locked a join held t on t.id = a.terminal_id order by a.id`,
     [ids, terminalIds],
-    'read-for-dispatch',
+    'hold-for-dispatch',
   );
 }
 
-function readKeys(sql: Sql, attemptIds: string[]): Promise<KeyRow[]> {
+/**
+ * The keys of the attempts, locked against a change of their BDKs until the commit: no send follows a freeze. They are
+ * looked up by attempt: planned together with the BDKs, all that was ever derived from a BDK might be read.
+ */
+function holdKeys(sql: Sql, attemptIds: string[]): Promise<KeyRow[]> {
   return sql.query<KeyRow>(
-    `select attempt_id as "attemptId", slot, algorithm, ksn, kcv_expected as kcv, key_block as "keyBlock"
-     from attempt_key where attempt_id = any($1::uuid[]) order by attempt_id, position`,
+    `with keys as materialized (
+       select attempt_id, position, slot, algorithm, ksn, kcv_expected, key_block, bdk_id
+       from attempt_key where attempt_id = any($1::uuid[])
+     ), bdks as materialized (
+       select id, state from bdk where id in (select bdk_id from keys) order by id for share
+     )
+     select k.attempt_id as "attemptId", k.slot, k.algorithm, k.ksn, k.kcv_expected as kcv, k.key_block as "keyBlock",
+       coalesce(b.state <> 'ACTIVE', false) as "frozenBdk"
+     from keys k left join bdks b on b.id = k.bdk_id order by k.attempt_id, k.position`,
     [attemptIds],
-    'read-keys',
+    'hold-keys',
   );
 }
 
