@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { Bdk } from '../../apps/kdh-server/src/keys/bdks.schemas.ts';
+import { placeOf } from '../../apps/kdh-server/src/loads/attempt.ts';
 import type { Load } from '../../apps/kdh-server/src/loads/loads.schemas.ts';
 import { provisionKeys } from '../../apps/launcher/src/provision.ts';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
@@ -106,10 +107,11 @@ describe('acts that meet in the middle of a load', () => {
     await goOn();
     await becomes(load, 'CANCELLED');
     await release(bdk);
-    const { rows } = await database.query<{ times: object }>('select times from attempt where load_id = $1', [
-      load.id,
-    ]);
-    expect(Object.keys(rows[0]!.times)).not.toContain('DERIVING');
+    const { rows } = await database.query(
+      `select times[${placeOf('DERIVING')}] as derived from attempt where load_id = $1`,
+      [load.id],
+    );
+    expect(rows).toEqual([{ derived: null }]);
     expect(await found()).toEqual([]);
   });
 

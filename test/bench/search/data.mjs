@@ -74,7 +74,7 @@ export function historyStatements(first, end, transfers) {
        case when n % 50 = 1 then 'repair return' end, ${state}, 9, case when ${underWay} then ${time} end,
        ${time}, '\\x00112233445566778899aabbccddeeff', '{1}', case when n % 40 = 7 then 'TERMINAL_REFUSED' end,
        '{"hsm": "payShield 10K", "node": "kdh-1"}',
-       '{"REQUESTED": "2026-01-01T00:00:00.000000Z", "SENT": "2026-01-01T00:00:01.000000Z", "CONFIRMED": "2026-01-01T00:00:02.000000Z"}',
+       array[${[...Array(10)].map((_, second) => `'2026-01-01T00:00:0${second}Z'`).join()}]::timestamptz[],
        ${time}, case when n % 2 = 0 then ${uuid('0000caca', `n / 2 % ${campaigns}`)} end,
        case when n % 5 = 2 then ${uuid('0000f0f0', `n / 5 % ${runs}`)} end,
        case when n % 5 = 2 then 'bench ' || n / 5 % ${stations} end

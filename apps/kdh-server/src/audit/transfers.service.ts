@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Sql } from '../database/database.ts';
+import { attemptStates } from '../loads/attempt.ts';
 import { asRecorded, withNames } from '../operators/person-names.ts';
 import { boundedRead } from './bounded-read.ts';
 import { type PageRequest, Parameters } from './search.ts';
@@ -58,10 +59,20 @@ async function namedTerminals(sql: Pick<Sql, 'query'>, filters: TransferFilters)
 /** The records of these attempts, newest first, people by their names. */
 export async function readTransfers(sql: Pick<Sql, 'query'>, ids: string[]): Promise<Transfer[]> {
   if (ids.length === 0) return [];
-  const rows = await sql.query<Omit<Transfer, 'requestedAt'>>(RECORDS, [ids]);
+  const rows = await sql.query<Omit<Transfer, 'requestedAt' | 'times'> & { times: (Date | null)[] }>(
+    RECORDS,
+    [ids],
+  );
   return withNames(
     sql,
-    rows.map((row) => ({ ...row, requestedAt: timeOfId(row.attemptId) })),
+    rows.map((row) => ({ ...row, times: timesByState(row.times), requestedAt: timeOfId(row.attemptId) })),
+  );
+}
+
+/** `times`: as `placeOf` puts them. */
+function timesByState(times: (Date | null)[]): Record<string, string> {
+  return Object.fromEntries(
+    times.flatMap((time, place) => (time ? [[attemptStates[place], time.toISOString()]] : [])),
   );
 }
 

@@ -14,6 +14,7 @@ import { UnsealedGroups1764810000000 } from './migrations/1764810000000-unsealed
 import { VacuumPace1764820000000 } from './migrations/1764820000000-vacuum-pace.ts';
 import { PersonNames1764900000000 } from './migrations/1764900000000-person-names.ts';
 import { LogArchive1765000000000 } from './migrations/1765000000000-log-archive.ts';
+import { CompactAttempts1766000000000 } from './migrations/1766000000000-compact-attempts.ts';
 import { SearchCovering1766100000000 } from './migrations/1766100000000-search-covering.ts';
 import { OperatorSessions1766200000000 } from './migrations/1766200000000-operator-sessions.ts';
 import { BdkDestruction1766201000000 } from './migrations/1766201000000-bdk-destruction.ts';
@@ -37,6 +38,7 @@ export const migrations = [
   VacuumPace1764820000000,
   PersonNames1764900000000,
   LogArchive1765000000000,
+  CompactAttempts1766000000000,
   SearchCovering1766100000000,
   OperatorSessions1766200000000,
   BdkDestruction1766201000000,

@@ -42,7 +42,7 @@ export async function signal<Name extends keyof Signals>(
 ): Promise<void> {
   for (let start = 0; start < items.length; start += ITEMS_PER_NOTIFICATION) {
     const part = items.slice(start, start + ITEMS_PER_NOTIFICATION);
-    await sql.query('select pg_notify($1, $2)', [CHANNEL, JSON.stringify({ name, items: part })]);
+    await sql.query('select pg_notify($1, $2)', [CHANNEL, JSON.stringify({ name, items: part })], 'signal');
   }
 }
 

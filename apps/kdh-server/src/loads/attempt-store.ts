@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { LoadResult } from '@openkdh/terminal-protocol';
 import type { Sql } from '../database/database.ts';
-import { type AttemptRef, type AttemptState, isFinal, type Transition } from './attempt.ts';
-import { countEntered, observeWay } from './attempt-metrics.ts';
+import { type AttemptRef, type AttemptState, isFinal, placeOf, type Transition } from './attempt.ts';
+import { countEntered, observeLeft } from './attempt-metrics.ts';
 
 const logger = new Logger('Attempts');
 
@@ -65,16 +65,13 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
       }),
     })),
   );
-  const moved = await sql.query<{ id: string; times: Record<string, string> | null }>(
+  const moved = await sql.query<{ id: string; seconds: number }>(
     `with move as (
        select *, now() + deadline_seconds * interval '1 second' as due
        from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::boolean[], $7::text[],
-         $8::bigint[], $9::text[], $10::jsonb[], $11::jsonb[], $12::int[], $13::text[])
+         $8::bigint[], $9::text[], $10::jsonb[], $11::jsonb[], $12::int[], $13::int[], $14::int[], $15::int[])
          as m(id, from_state, from_version, to_state, deadline_seconds, is_final, reason_code,
-           sent_epoch, plan_hash, result, evidence, to_version, passed)
-     ), way as (
-       select passed, jsonb_object_agg(state, to_jsonb(clock_timestamp())) as times
-       from (select distinct passed from move) m, unnest(string_to_array(passed, ' ')) as state group by passed
+           sent_epoch, plan_hash, result, evidence, to_version, from_place, by_place, to_place)
      ), moved as (
        update attempt a set
          state = m.to_state,
@@ -86,19 +83,21 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
          plan_hash = coalesce(m.plan_hash, a.plan_hash),
          result = coalesce(m.result, a.result),
          token = case when m.is_final then null else a.token end,
-         evidence = a.evidence || m.evidence,
-         times = a.times || way.times
-       from move m join way using (passed)
+         evidence = case when m.evidence is null then a.evidence else a.evidence || m.evidence end,
+         times[m.by_place] = clock_timestamp(),
+         times[m.to_place] = clock_timestamp()
+       from move m
        where a.id = m.id and a.state = m.from_state and a.version = m.from_version
-       returning a.id, a.terminal_id, case when a.state = 'CONFIRMED' then a.times end as times
+       returning a.id, a.terminal_id,
+         extract(epoch from clock_timestamp() - a.times[m.from_place])::float8 as seconds
      ), event as (
        insert into audit_event (type, actor, terminal_id, attempt_id, body)
        select e.type, e.actor, moved.terminal_id, moved.id, e.body
-       from unnest($14::uuid[], $15::text[], $16::text[], $17::jsonb[]) with ordinality
+       from unnest($16::uuid[], $17::text[], $18::text[], $19::jsonb[]) with ordinality
          as e(id, type, actor, body, position)
        join moved using (id) order by e.position
      )
-     select id, times from moved`,
+     select id, seconds from moved`,
     [
       moves.map((m) => m.steps[0].attempt.id),
       moves.map((m) => m.steps[0].from),
@@ -110,9 +109,11 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
       moves.map((m) => m.sentEpoch ?? null),
       moves.map((m) => m.planHash ?? null),
       moves.map((m) => (m.result === undefined ? null : JSON.stringify(m.result))),
-      moves.map((m) => JSON.stringify(m.evidence ?? {})),
+      moves.map((m) => (m.evidence === undefined ? null : JSON.stringify(m.evidence))),
       moves.map((m) => last(m).version),
-      moves.map((m) => m.steps.map((step) => step.to).join(' ')),
+      moves.map((m) => placeOf(m.steps[0].from)),
+      moves.map((m) => placeOf(m.steps[0].to)),
+      moves.map((m) => placeOf(last(m).to)),
       events.map((e) => e.id),
       events.map((e) => e.type),
       events.map((e) => e.actor),
@@ -120,20 +121,23 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
     ],
     'apply-moves',
   );
-  const ids = new Set(moved.map((row) => row.id));
+  const secondsLeft = new Map(moved.map(({ id, seconds }) => [id, seconds]));
+  const ids = new Set(secondsLeft.keys());
   await closeKeysOfEnded(sql, moves, ids);
-  sql.afterCommit(() => {
-    logMoves(moves, ids);
-    for (const { times } of moved) if (times) observeWay(times);
-  });
+  sql.afterCommit(() => tellMoves(moves, secondsLeft));
   return ids;
 }
 
-/** Counts each move, and writes one line for it with the attempt in it; never key material. */
-function logMoves(moves: Move[], moved: Set<string>): void {
+/**
+ * Counts each move, and writes one line for it with the attempt in it; never key material.
+ * @param seconds that an attempt, by its id, was in the state that it left, for those that moved
+ */
+function tellMoves(moves: Move[], seconds: Map<string, number>): void {
   for (const { steps, actor, reasonCode } of moves) {
     const attempt = steps[0].attempt.id;
-    if (!moved.has(attempt)) continue;
+    const inState = seconds.get(attempt);
+    if (inState === undefined) continue;
+    observeLeft(steps[0].from, inState);
     for (const { to } of steps) countEntered(to);
     logger.log({
       event: 'attempt.moved',

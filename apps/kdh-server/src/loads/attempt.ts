@@ -4,6 +4,7 @@
  * docs/design.md section 3.
  */
 
+/** In an order that is stored (`attempt.times`): a new state goes to the end. */
 export const attemptStates = [
   'REQUESTED',
   'APPROVED',
@@ -32,6 +33,11 @@ export const finalStates = [
   'CANCELLED',
   'QUARANTINED',
 ] as const satisfies AttemptState[];
+
+/** Where `attempt.times` has the time of a state; SQL counts from 1. */
+export function placeOf(state: AttemptState): number {
+  return attemptStates.indexOf(state) + 1;
+}
 
 export function isFinal(state: AttemptState): boolean {
   return (finalStates as readonly AttemptState[]).includes(state);

@@ -24,6 +24,7 @@ export async function requestFurtherLoads(
      from terminal t join profile p on p.id = t.profile_id
      where t.id = any($1::uuid[]) order by t.id for no key update of t`,
     [terminalIds],
+    'lock-terminals-to-load',
   );
   requireActive(terminalIds, terminals);
   const attempts = await requestAttempts(

@@ -56,7 +56,7 @@ export async function requestAttempts(
        select r.id, r.load_id, r.terminal_id, c.attempts_made, r.kind, r.profile_id, r.profile_version, r.requested_by,
          r.reason, r.terminal_nonce, r.nonce_k2, $12::text, $13::int, now() + least($11::int, $14) * interval '1 second',
          now() + least($11::int, $16) * interval '1 second',
-         now() + $11 * interval '1 second', jsonb_build_object('REQUESTED', clock_timestamp(), $12::text, clock_timestamp())
+         now() + $11 * interval '1 second', array[clock_timestamp(), clock_timestamp()]
        from request r join counted c on c.id = r.terminal_id
      )
      insert into audit_event (type, actor, terminal_id, attempt_id, body)
@@ -107,7 +107,7 @@ export async function requestAttempts(
 /** Asks the relay to put these attempts before a worker; written with the state that wants it. */
 export async function enqueue(sql: Sql, attemptIds: string[]): Promise<void> {
   if (attemptIds.length === 0) return;
-  await sql.query('insert into outbox (attempt_id) select unnest($1::uuid[])', [attemptIds]);
+  await sql.query('insert into outbox (attempt_id) select unnest($1::uuid[])', [attemptIds], 'enqueue');
 }
 
 /** Ends an attempt that can no longer be delivered; leaves it alone where someone else was first. */

@@ -48,6 +48,7 @@ export class LoadsService {
            order by number) as attempts
        from attempt where load_id = any($1::uuid[]) group by load_id, terminal_id, profile_id`,
       [ids],
+      'read-loads',
     );
   }
 }

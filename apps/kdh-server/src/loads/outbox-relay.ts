@@ -60,6 +60,7 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
         `delete from outbox where id = any(array(select id from outbox order by id limit $1 for update skip locked))
          returning attempt_id`,
         [ROWS_PER_PASS],
+        'take-outbox',
       );
       if (rows.length > 0) sql.commitsAs('outbox.relay');
       const attempts = [...new Set(rows.map((row) => row.attempt_id))];
