@@ -30,6 +30,8 @@ interface WrappedKey {
   keyBlock: string | null;
   header: string | null;
   token: Buffer | null;
+  /** Of the key block or the token, in hex. */
+  sha256: string;
   /** The key under the LMK, of a KBPK: it will wrap others. */
   lmkKeyBlock: LmkKeyBlock | null;
 }
@@ -222,6 +224,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
       keyBlock: null,
       header: null,
       token: Buffer.from(token),
+      sha256: sha256(token),
       lmkKeyBlock: key.keyBlock,
     };
   }
@@ -280,7 +283,7 @@ export class DeriveWorker implements OnApplicationBootstrap {
             slot: key.slot,
             ksn: key.ksn,
             kcv: key.kcv,
-            sha256: sha256Of(key),
+            sha256: key.sha256,
           })),
         },
       });
@@ -336,6 +339,7 @@ function wrappedOf(key: ReservedKey, exported: { keyBlock: string; kcv: string }
     keyBlock: exported.keyBlock,
     header: headerText(exported.keyBlock),
     token: null,
+    sha256: sha256(exported.keyBlock),
     lmkKeyBlock: null,
   };
 }
@@ -345,17 +349,14 @@ function headerText(keyBlock: string): string {
   return keyBlock.slice(0, 16);
 }
 
-function sha256Of(key: WrappedKey): string {
-  return createHash('sha256')
-    .update(key.token ?? (key.keyBlock as string))
-    .digest('hex')
-    .toUpperCase();
+function sha256(sent: string | Uint8Array): string {
+  return createHash('sha256').update(sent).digest('hex').toUpperCase();
 }
 
 /** Hash of what will be sent: of the plan, or of the token of a first key. */
 function hashOf(keys: WrappedKey[]): string {
-  const token = keys[0]?.token;
-  if (token) return createHash('sha256').update(token).digest('hex').toUpperCase();
+  const [first] = keys;
+  if (first?.token) return first.sha256;
   return hashPlan(
     keys.map((key) => ({
       slot: key.slot,
@@ -405,7 +406,7 @@ async function storeBlocks(sql: Sql, stored: { attempt: ChunkAttempt; keys: Wrap
       keys.map(({ key }) => key.position),
       keys.map(({ key }) => key.keyBlock),
       keys.map(({ key }) => key.header),
-      keys.map(({ key }) => sha256Of(key)),
+      keys.map(({ key }) => key.sha256),
       keys.map(({ key }) => key.kcv),
     ],
     'store-blocks',
