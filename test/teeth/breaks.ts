@@ -108,7 +108,7 @@ export const breaks: Break[] = [
   {
     rule: 'blocks are stored by state alone, not by version',
     file: `${server}/loads/attempt-store.ts`,
-    edits: [[' and a.version = m.from_version', '']],
+    edits: [[' and a.version = m.version', '']],
     test: interleaving('the HSM answers a worker after another has derived again'),
   },
   {

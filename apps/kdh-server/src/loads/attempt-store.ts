@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { LoadResult } from '@openkdh/terminal-protocol';
 import type { Sql } from '../database/database.ts';
+import { groupRows } from '../database/rows.ts';
 import { type AttemptRef, type AttemptState, isFinal, placeOf, type Transition } from './attempt.ts';
 import { countEntered, observeLeft } from './attempt-metrics.ts';
 
@@ -41,55 +42,55 @@ export async function lockAttempts(sql: Sql, ids: string[]): Promise<void> {
 /**
  * Applies moves by compare-and-set on (state, version) and appends one audit event for each arrow, all in the caller's
  * transaction. Returns the ids that moved; another writer got to the others first, and the caller leaves them alone.
- * `watch_at` is never after the deadline and seldom moves, so that only the last move touches an index.
  * A final state erases the key blocks (PCI PIN 24: only their SHA-256 stays) and burns the KSNs unless confirmed.
  */
 export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> {
-  if (moves.length === 0) return new Set();
-  // Twice in one statement, an attempt would move once and leave two events.
+  // An attempt that stood twice in a statement would move once and leave two events.
   if (new Set(moves.map((move) => move.steps[0].attempt.id)).size < moves.length) {
     throw new Error('an attempt stands twice in one group of moves');
   }
-  const last = (move: Move) => move.steps.at(-1) as Transition;
-  const events = moves.flatMap((move) =>
-    move.steps.map((step, index) => ({
-      id: step.attempt.id,
-      type: `attempt.${step.to.toLowerCase()}`,
-      actor: move.actor,
-      body: JSON.stringify({
-        event: step.event,
-        from: step.from,
-        version: step.version,
-        ...(move.reasonCode && { reasonCode: move.reasonCode }),
-        ...(index === move.steps.length - 1 && move.body),
-      }),
-    })),
-  );
-  const moved = await sql.query<{ id: string; seconds: number }>(
-    `with move as (
-       select *, now() + deadline_seconds * interval '1 second' as due
-       from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::boolean[], $7::text[],
-         $8::bigint[], $9::text[], $10::jsonb[], $11::jsonb[], $12::int[], $13::int[], $14::int[], $15::int[])
-         as m(id, from_state, from_version, to_state, deadline_seconds, is_final, reason_code,
-           sent_epoch, plan_hash, result, evidence, to_version, from_place, by_place, to_place)
-     ), moved as (
+  const secondsLeft = new Map<string, number>();
+  for (const alike of groupRows(moves, wayOf).values()) {
+    for (const { id, seconds } of await applyAlike(sql, alike)) secondsLeft.set(id, seconds);
+  }
+  const ids = new Set(secondsLeft.keys());
+  await closeKeysOfEnded(sql, moves, ids);
+  sql.afterCommit(() => tellMoves(moves, secondsLeft));
+  return ids;
+}
+
+/** The states through which a move leads. */
+function wayOf({ steps }: Move): string {
+  return [steps[0].from, ...steps.map((step) => step.to)].join(' ');
+}
+
+/**
+ * Moves of one way. `watch_at` is never after the deadline and seldom moves, so that only the last move of an attempt
+ * touches an index. Returns for each that moved the seconds that it was in the state that it left.
+ */
+function applyAlike(sql: Sql, moves: Move[]): Promise<{ id: string; seconds: number }[]> {
+  const { steps } = moves[0] as Move;
+  const last = steps.at(-1) as Transition;
+  const events = moves.flatMap(eventsOf);
+  return sql.query(
+    `with moved as (
        update attempt a set
-         state = m.to_state,
-         version = m.to_version,
-         deadline = case when m.is_final then null else least(a.expires_at, m.due) end,
-         watch_at = least(a.watch_at, m.due),
+         state = $2,
+         version = m.version + $3,
+         deadline = case when $4 then null else least(a.expires_at, now() + $5::int * interval '1 second') end,
+         watch_at = least(a.watch_at, now() + $5::int * interval '1 second'),
          reason_code = coalesce(m.reason_code, a.reason_code),
          sent_epochs = case when m.sent_epoch is null then a.sent_epochs else a.sent_epochs || m.sent_epoch end,
          plan_hash = coalesce(m.plan_hash, a.plan_hash),
          result = coalesce(m.result, a.result),
-         token = case when m.is_final then null else a.token end,
+         token = case when $4 then null else a.token end,
          evidence = case when m.evidence is null then a.evidence else a.evidence || m.evidence end,
-         times[m.by_place] = clock_timestamp(),
-         times[m.to_place] = clock_timestamp()
-       from move m
-       where a.id = m.id and a.state = m.from_state and a.version = m.from_version
-       returning a.id, a.terminal_id,
-         extract(epoch from clock_timestamp() - a.times[m.from_place])::float8 as seconds
+         times[$7::int] = clock_timestamp(),
+         times[$8::int] = clock_timestamp()
+       from unnest($9::uuid[], $10::int[], $11::text[], $12::bigint[], $13::text[], $14::jsonb[], $15::jsonb[])
+         as m(id, version, reason_code, sent_epoch, plan_hash, result, evidence)
+       where a.id = m.id and a.state = $1 and a.version = m.version
+       returning a.id, a.terminal_id, extract(epoch from clock_timestamp() - a.times[$6::int])::float8 as seconds
      ), event as (
        insert into audit_event (type, actor, terminal_id, attempt_id, body)
        select e.type, e.actor, moved.terminal_id, moved.id, e.body
@@ -99,21 +100,21 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
      )
      select id, seconds from moved`,
     [
+      steps[0].from,
+      last.to,
+      steps.length,
+      isFinal(last.to),
+      last.deadlineSeconds,
+      placeOf(steps[0].from),
+      placeOf(steps[0].to),
+      placeOf(last.to),
       moves.map((m) => m.steps[0].attempt.id),
-      moves.map((m) => m.steps[0].from),
       moves.map((m) => m.steps[0].attempt.version),
-      moves.map((m) => last(m).to),
-      moves.map((m) => last(m).deadlineSeconds),
-      moves.map((m) => isFinal(last(m).to)),
       moves.map((m) => m.reasonCode ?? null),
       moves.map((m) => m.sentEpoch ?? null),
       moves.map((m) => m.planHash ?? null),
       moves.map((m) => (m.result === undefined ? null : JSON.stringify(m.result))),
       moves.map((m) => (m.evidence === undefined ? null : JSON.stringify(m.evidence))),
-      moves.map((m) => last(m).version),
-      moves.map((m) => placeOf(m.steps[0].from)),
-      moves.map((m) => placeOf(m.steps[0].to)),
-      moves.map((m) => placeOf(last(m).to)),
       events.map((e) => e.id),
       events.map((e) => e.type),
       events.map((e) => e.actor),
@@ -121,11 +122,21 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
     ],
     'apply-moves',
   );
-  const secondsLeft = new Map(moved.map(({ id, seconds }) => [id, seconds]));
-  const ids = new Set(secondsLeft.keys());
-  await closeKeysOfEnded(sql, moves, ids);
-  sql.afterCommit(() => tellMoves(moves, secondsLeft));
-  return ids;
+}
+
+function eventsOf(move: Move) {
+  return move.steps.map((step) => ({
+    id: step.attempt.id,
+    type: `attempt.${step.to.toLowerCase()}`,
+    actor: move.actor,
+    body: JSON.stringify({
+      event: step.event,
+      from: step.from,
+      version: step.version,
+      ...(move.reasonCode && { reasonCode: move.reasonCode }),
+      ...(step === move.steps.at(-1) && move.body),
+    }),
+  }));
 }
 
 /**
