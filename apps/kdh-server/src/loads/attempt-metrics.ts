@@ -17,8 +17,8 @@ const stateSeconds = new Histogram({
   registers: [registry],
 });
 
-export function countEntered(state: AttemptState): void {
-  entered.inc({ state });
+export function countEntered(state: AttemptState, attempts: number): void {
+  entered.inc({ state }, attempts);
 }
 
 export function observeLeft(state: AttemptState, seconds: number): void {

@@ -49,14 +49,20 @@ export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> 
   if (new Set(moves.map((move) => move.steps[0].attempt.id)).size < moves.length) {
     throw new Error('an attempt stands twice in one group of moves');
   }
-  const secondsLeft = new Map<string, number>();
+  const moved = new Set<string>();
   for (const alike of groupRows(moves, wayOf).values()) {
-    for (const { id, seconds } of await applyAlike(sql, alike)) secondsLeft.set(id, seconds);
+    const rows = await applyAlike(sql, alike);
+    for (const { id } of rows) moved.add(id);
+    sql.afterCommit(() => tellMoves(alike, rows));
   }
-  const ids = new Set(secondsLeft.keys());
-  await closeKeysOfEnded(sql, moves, ids);
-  sql.afterCommit(() => tellMoves(moves, secondsLeft));
-  return ids;
+  await closeKeysOfEnded(sql, moves, moved);
+  return moved;
+}
+
+interface Moved {
+  id: string;
+  /** That the attempt was in the state that it left. */
+  seconds: number;
 }
 
 /** The states through which a move leads. */
@@ -66,9 +72,9 @@ function wayOf({ steps }: Move): string {
 
 /**
  * Moves of one way. `watch_at` is never after the deadline and seldom moves, so that only the last move of an attempt
- * touches an index. Returns for each that moved the seconds that it was in the state that it left.
+ * touches an index.
  */
-function applyAlike(sql: Sql, moves: Move[]): Promise<{ id: string; seconds: number }[]> {
+function applyAlike(sql: Sql, moves: Move[]): Promise<Moved[]> {
   const { steps } = moves[0] as Move;
   const last = steps.at(-1) as Transition;
   const events = moves.flatMap(eventsOf);
@@ -139,24 +145,16 @@ function eventsOf(move: Move) {
   }));
 }
 
-/**
- * Counts each move, and writes one line for it with the attempt in it; never key material.
- * @param seconds that an attempt, by its id, was in the state that it left, for those that moved
- */
-function tellMoves(moves: Move[], seconds: Map<string, number>): void {
-  for (const { steps, actor, reasonCode } of moves) {
-    const attempt = steps[0].attempt.id;
-    const inState = seconds.get(attempt);
-    if (inState === undefined) continue;
-    observeLeft(steps[0].from, inState);
-    for (const { to } of steps) countEntered(to);
-    logger.log({
-      event: 'attempt.moved',
-      attempt,
-      to: steps.map((step) => step.to).join(' '),
-      actor,
-      reasonCode,
-    });
+/** Counts moves of one way, and writes one line for each with the attempt in it; never key material. */
+function tellMoves(moves: Move[], moved: Moved[]): void {
+  const { steps } = moves[0] as Move;
+  for (const { to } of steps) countEntered(to, moved.length);
+  const told = new Map(moves.map((move) => [move.steps[0].attempt.id, move]));
+  const to = steps.map((step) => step.to).join(' ');
+  for (const { id, seconds } of moved) {
+    observeLeft(steps[0].from, seconds);
+    const { actor, reasonCode } = told.get(id) as Move;
+    logger.log({ event: 'attempt.moved', attempt: id, to, actor, reasonCode });
   }
 }
 
