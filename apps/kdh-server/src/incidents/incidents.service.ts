@@ -75,7 +75,8 @@ export class IncidentsService {
         if (decision === 'LOAD_AGAIN') {
           const terminalIds = [terminalOf(incident)];
           const expirySeconds = this.config.KDH_LOAD_EXPIRY_SECONDS;
-          [loadId] = await requestFurtherLoads(sql, { terminalIds, reason, actor: by.actor, expirySeconds });
+          const request = { terminalIds, reason, actor: by.actor, expirySeconds };
+          loadId = (await requestFurtherLoads(sql, request))[0]?.id;
         }
         await sql.query(
           `update incident set decision = $2, reason = $3, decided_by = $4, load_id = $5, closed_at = now(),

@@ -1,6 +1,7 @@
 import type { Sql } from '../database/database.ts';
 import { Problem, violates } from '../http/problem.ts';
 import { requestAttempts } from './load-requests.ts';
+import type { Load } from './loads.schemas.ts';
 
 interface TerminalRow {
   id: string;
@@ -12,12 +13,12 @@ interface TerminalRow {
 
 /**
  * A further load of each terminal, as a person decided with a reason (PCI PIN 20-1), in the caller's transaction: of all
- * of them or of none. Returns the ids of the loads. What it throws goes through {@link loadRefusal}.
+ * of them or of none. What it throws goes through {@link loadRefusal}.
  */
 export async function requestFurtherLoads(
   sql: Sql,
   request: { terminalIds: string[]; reason: string; actor: string; expirySeconds: number },
-): Promise<string[]> {
+): Promise<Load[]> {
   const { terminalIds, reason, actor, expirySeconds } = request;
   const terminals = await sql.query<TerminalRow>(
     `select t.id, t.serial, t.state, t.profile_id as "profileId", p.version as "profileVersion"
@@ -39,7 +40,10 @@ export async function requestFurtherLoads(
     })),
     { expirySeconds },
   );
-  return attempts.map(({ loadId }) => loadId);
+  return attempts.map(({ loadId, id, number, state }, index) => {
+    const { id: terminalId, profileId } = terminals[index] as TerminalRow;
+    return { id: loadId, terminalId, profileId, attempts: [{ id, number, state, reasonCode: null }] };
+  });
 }
 
 /** The refusal that names the terminal in the way, where an error means one; any other error as it is. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { Sql } from '../database/database.ts';
-import { shortestDeadlineSeconds, transition } from './attempt.ts';
+import { type AttemptState, shortestDeadlineSeconds, transition } from './attempt.ts';
 import type { Move } from './attempt-store.ts';
 
 const logger = new Logger('Attempts');
@@ -23,6 +23,9 @@ export interface AttemptRequest {
 export interface NewAttempt {
   id: string;
   loadId: string;
+  /** Among the attempts of its terminal. */
+  number: number;
+  state: AttemptState;
 }
 
 /** The rule by which attempts are approved while no approval policy is in force. It is written into the audit event. */
@@ -42,7 +45,7 @@ export async function requestAttempts(
 ): Promise<NewAttempt[]> {
   if (requests.length === 0) return [];
   const attempts = requests.map(() => ({ id: uuidv7(), loadId: uuidv7() }));
-  await sql.query(
+  const counted = await sql.query<{ id: string; number: number }>(
     `with request as (
        select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::int[], $7::text[],
          $8::text[], $9::bytea[], $10::bytea[])
@@ -58,15 +61,17 @@ export async function requestAttempts(
          now() + least($11::int, $16) * interval '1 second',
          now() + $11 * interval '1 second', array[clock_timestamp(), clock_timestamp()]
        from request r join counted c on c.id = r.terminal_id
+     ), event as (
+       insert into audit_event (type, actor, terminal_id, attempt_id, body)
+       select e.type, r.requested_by, r.terminal_id, r.id, e.body
+       from request r join counted c on c.id = r.terminal_id
+       cross join lateral (values
+         (1, 'attempt.requested', jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'profile', r.profile_id,
+           'number', c.attempts_made, 'reason', r.reason))),
+         (2, 'attempt.approved', $15::jsonb)) as e(position, type, body)
+       order by r.id, e.position
      )
-     insert into audit_event (type, actor, terminal_id, attempt_id, body)
-     select e.type, r.requested_by, r.terminal_id, r.id, e.body
-     from request r join counted c on c.id = r.terminal_id
-     cross join lateral (values
-       (1, 'attempt.requested', jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'profile', r.profile_id,
-         'number', c.attempts_made, 'reason', r.reason))),
-       (2, 'attempt.approved', $15::jsonb)) as e(position, type, body)
-     order by r.id, e.position`,
+     select r.id, c.attempts_made as number from request r join counted c on c.id = r.terminal_id`,
     [
       attempts.map((a) => a.id),
       attempts.map((a) => a.loadId),
@@ -101,7 +106,12 @@ export async function requestAttempts(
       logger.log({ event: 'attempt.requested', attempt: id, actor: requests[index]!.requestedBy });
     }
   });
-  return attempts;
+  const numbers = new Map(counted.map(({ id, number }) => [id, number]));
+  return attempts.map((attempt) => ({
+    ...attempt,
+    number: numbers.get(attempt.id) as number,
+    state: approval.to,
+  }));
 }
 
 /** Asks the relay to put these attempts before a worker; written with the state that wants it. */

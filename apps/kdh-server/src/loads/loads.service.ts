@@ -19,7 +19,7 @@ export class LoadsService {
   /** A further load of each terminal, or of none of them; the refusal names the terminal that stands in the way. */
   async create(terminalIds: string[], reason: string, by: Operator): Promise<Load[]> {
     try {
-      const ids = await this.database.transaction(async (sql) => {
+      const loads = await this.database.transaction(async (sql) => {
         sql.commitsAs('outbox.insert');
         return requestFurtherLoads(sql, {
           terminalIds,
@@ -29,26 +29,21 @@ export class LoadsService {
         });
       });
       this.relay.wake();
-      return await this.read(ids);
+      return loads;
     } catch (error) {
       throw loadRefusal(error);
     }
   }
 
   async get(id: string): Promise<Load> {
-    const [load] = await this.read([id]);
-    if (!load) throw new Problem(404, 'LOAD_UNKNOWN', 'no load has this id');
-    return load;
-  }
-
-  private read(ids: string[]): Promise<Load[]> {
-    return this.database.query<Load>(
+    const [load] = await this.database.query<Load>(
       `select load_id as id, terminal_id as "terminalId", profile_id as "profileId",
          jsonb_agg(jsonb_build_object('id', id, 'number', number, 'state', state, 'reasonCode', reason_code)
            order by number) as attempts
-       from attempt where load_id = any($1::uuid[]) group by load_id, terminal_id, profile_id`,
-      [ids],
-      'read-loads',
+       from attempt where load_id = $1 group by load_id, terminal_id, profile_id`,
+      [id],
     );
+    if (!load) throw new Problem(404, 'LOAD_UNKNOWN', 'no load has this id');
+    return load;
   }
 }
