@@ -7,9 +7,9 @@ export type EventDriver = (typeof eventDrivers)[number];
 
 /**
  * What every load leaves behind. These types are met at every step of a walk by time, so they stand in no index of their
- * own; the condition is that of the index audit_event_type, word for word.
+ * own; the condition is that of the index audit_event_type, word for word, and whoever looks for another type says it.
  */
-const UNUSUAL = `type <> all (array['attempt.requested',
+export const UNUSUAL = `type <> all (array['attempt.requested',
   'attempt.approved', 'attempt.ksn_reserved', 'attempt.deriving', 'attempt.wrapped', 'attempt.dispatchable',
   'attempt.sent', 'attempt.result_received', 'attempt.confirmed'])`;
 const usual = new Set([...UNUSUAL.matchAll(/'(attempt\.\w+)'/g)].map(([, type]) => type as string));

@@ -11,6 +11,7 @@ import { Database } from '../../database/database.ts';
 import { HSM } from '../../hsm/hsm.ts';
 import { PeriodicTask } from '../../periodic-task.ts';
 import { appendAuditEvents } from '../audit-event.ts';
+import { UNUSUAL } from '../events-search.ts';
 import { HsmLogCopy } from '../hsm-log/hsm-log-copy.ts';
 import { type AuditHead, auditHead } from './audit-head.ts';
 
@@ -67,7 +68,7 @@ export class HsmAnchors implements OnApplicationBootstrap, BeforeApplicationShut
       await sql.query('select pg_advisory_xact_lock($1)', [ANCHOR_LOCK]);
       const [last] = await sql.query<{ body: Anchor; recent: boolean }>(
         `select body, time > clock_timestamp() - $2 * interval '1 millisecond' as recent from audit_event
-         where type collate "C" = 'hsm.anchored' and body ->> 'hsm' = $1 order by time desc limit 1`,
+         where type collate "C" = 'hsm.anchored' and ${UNUSUAL} and body ->> 'hsm' = $1 order by time desc limit 1`,
         [serialNumber, INTERVAL_MILLISECONDS],
       );
       if (last?.recent) return;
