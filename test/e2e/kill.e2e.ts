@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { placeOf } from '../../apps/kdh-server/src/loads/attempt.ts';
 import { describeWithRedis } from '../support/describe-with-redis.ts';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
 import { violations } from '../support/invariants.ts';
@@ -37,8 +38,8 @@ function killEach({ redis }: { redis: boolean }): void {
     const [{ loaded, open }] = (await rows(
       `select count(distinct terminal_id) filter (where kind = 'KEYS' and confirmed <= $1)::int as loaded,
          count(*) filter (where requested < $1 and confirmed > $1)::int as open
-       from (select terminal_id, kind, (times ->> 'REQUESTED')::timestamptz as requested,
-         coalesce((times ->> 'CONFIRMED')::timestamptz, 'infinity') as confirmed from attempt) as a`,
+       from (select terminal_id, kind, times[${placeOf('REQUESTED')}] as requested,
+         coalesce(times[${placeOf('CONFIRMED')}], 'infinity') as confirmed from attempt) as a`,
       [time],
     )) as [{ loaded: number; open: number }];
     return loaded < TERMINALS || open > 0;
