@@ -57,6 +57,7 @@ describe('database', () => {
       'VacuumPace1764820000000',
       'PersonNames1764900000000',
       'LogArchive1765000000000',
+      'CompactAttempts1766000000000',
       'SearchCovering1766100000000',
       'OperatorSessions1766200000000',
       'BdkDestruction1766201000000',
