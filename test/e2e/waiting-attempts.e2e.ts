@@ -4,7 +4,7 @@ import type { Config } from '../../apps/kdh-server/src/config/config.ts';
 import type { Database, Sql } from '../../apps/kdh-server/src/database/database.ts';
 import { transition } from '../../apps/kdh-server/src/loads/attempt.ts';
 import { applyMoves, lockAttempts } from '../../apps/kdh-server/src/loads/attempt-store.ts';
-import { readChunk, readFrozen, readReservedKeys } from '../../apps/kdh-server/src/loads/chunk.ts';
+import { readChunk, readReservedKeys } from '../../apps/kdh-server/src/loads/chunk.ts';
 import { Dispatcher } from '../../apps/kdh-server/src/loads/dispatcher.ts';
 import { requestFirstLoads } from '../../apps/kdh-server/src/loads/first-load.ts';
 import { OutboxRelay } from '../../apps/kdh-server/src/loads/outbox-relay.ts';
@@ -100,9 +100,8 @@ describe(`the engine with ${WAITING} attempts waiting`, () => {
     byIndex(async () => {
       expect((await readChunk(sql, approved)).length).toBe(approved.length);
       await lockAttempts(sql, dispatchable);
-      await readFrozen(sql, dispatchable);
       expect((await readReservedKeys(sql, dispatchable)).length).toBe(2 * dispatchable.length);
-    }, 4));
+    }, 3));
 
   test('moves, and the end of an attempt', () =>
     byIndex(async () => {
