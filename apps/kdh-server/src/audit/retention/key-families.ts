@@ -1,5 +1,5 @@
 import type { Sql } from '../../database/database.ts';
-import type { AttemptState } from '../../loads/attempt.ts';
+import { type AttemptState, placeOf } from '../../loads/attempt.ts';
 import type { KeyFamily } from './retention.ts';
 
 type Query = Pick<Sql, 'query'>;
@@ -29,7 +29,7 @@ export function readFamilies(sql: Query, bdks?: readonly string[]): Promise<BdkF
        group by k.bdk_id, k.slot, a.terminal_id
      ), held as (
        select l.bdk_id, l.terminal_id, least(
-         (select (n.times ->> 'CONFIRMED')::timestamptz from attempt n join attempt_key nk on nk.attempt_id = n.id
+         (select n.times[${placeOf('CONFIRMED')}] from attempt n join attempt_key nk on nk.attempt_id = n.id
           where n.terminal_id = l.terminal_id and n.number > l.number and n.state = 'CONFIRMED' and nk.slot = l.slot
           order by n.number limit 1),
          (select max(c.revoked_at) from terminal_certificate c where c.terminal_id = l.terminal_id and t.state = 'REVOKED')
