@@ -108,6 +108,7 @@ describe('searches, against a look at every record', () => {
       (t) => t.campaignId === campaign && ofKey((key) => key.bdkId === bdk)(t) && t.requestedAt >= from,
     ],
     [{ state: 'FAILED' }, (t) => t.state === 'FAILED'],
+    [{ state: 'FAILED', bdkId: bdk }, (t) => t.state === 'FAILED' && ofKey((key) => key.bdkId === bdk)(t)],
     [{ state: 'QUARANTINED' }, () => false],
     [{ state: 'SENT' }, (t) => t.state === 'SENT'],
     [{ state: 'CONFIRMED', kind: 'KBPK' }, (t) => t.state === 'CONFIRMED' && t.kind === 'KBPK'],
@@ -202,7 +203,7 @@ describe('searches, against a look at every record', () => {
     [{ station: 'bench 1', campaignId: campaign }, 'attempt_station'],
     [{ state: 'FAILED' }, 'attempt_unsuccessful'],
     [{ bdkId: bdk }, 'attempt_key_bdk_attempt'],
-    [{ state: 'FAILED', bdkId: bdk }, 'attempt_key_bdk_attempt'],
+    [{ state: 'FAILED', bdkId: bdk }, 'attempt_key_burned'],
   ])('%j is answered by the index alone, without a read for each row', async (filters, index) => {
     await client.query('vacuum (analyze) attempt, attempt_key, attempt_approval');
     await client.query('set enable_seqscan = off; set enable_bitmapscan = off');

@@ -59,6 +59,7 @@ describe('database', () => {
       'LogArchive1765000000000',
       'CompactAttempts1766000000000',
       'SearchCovering1766100000000',
+      'BurnedKeys1766110000000',
       'OperatorSessions1766200000000',
       'BdkDestruction1766201000000',
       'HsmLog1766202000000',

@@ -30,9 +30,11 @@ export async function fillForSearches(client: pg.Client, transfers: number): Pro
         case when n % 13 = 5 then 'bench 1' end
       from generate_series(0, ${transfers - 1}) n
       on conflict do nothing;
-    insert into attempt_key (attempt_id, position, slot, usage, algorithm, bdk_id, ksn, kcv_expected)
+    insert into attempt_key (attempt_id, position, slot, usage, algorithm, bdk_id, ksn, kcv_expected,
+        burned)
       select ${id('n')}::uuid, p, 'PIN' || p, 'B1', 'T2', pg_temp.uuid_of('b' || (1 + (n + p) % 3)),
-        lpad((1 + (n + p) % 3)::text, 10, '0') || lpad(n::text, 5, '0') || '00000', lpad((n % 97)::text, 6, '0')
+        lpad((1 + (n + p) % 3)::text, 10, '0') || lpad(n::text, 5, '0') || '00000', lpad((n % 97)::text, 6, '0'),
+        n % 50 <> 7 and n % 11 = 3
       from generate_series(0, ${transfers - 1}) n, generate_series(0, 1) p
       where exists (select 1 from attempt where id = ${id('n')}::uuid);
     insert into attempt_check_value select kcv_expected, attempt_id from attempt_key;

@@ -80,10 +80,10 @@ export function historyStatements(first, end, transfers) {
        case when n % 5 = 2 then 'bench ' || n / 5 % ${stations} end
      from ${series}`,
     `insert into attempt_key (attempt_id, position, slot, usage, algorithm, version_id, bdk_id, ksn, wrapped_under, header,
-       key_block_sha256, kcv_expected, kcv_reported, result_code)
+       key_block_sha256, kcv_expected, kcv_reported, result_code, burned)
      select ${attempt}, 0, 'PIN', 'B1', 'T2', 'B', ${uuid('0000bdbd', `n % ${bdks}`)},
        lpad((n % ${bdks})::text, 10, '0') || upper(lpad(to_hex(n), 8, '0')) || '00', 'KBPK-AES', 'D0144B1TX00N0200',
-       lpad(n::text, 64, '0'), ${kcv}, ${kcv}, 0 from ${series}`,
+       lpad(n::text, 64, '0'), ${kcv}, ${kcv}, 0, (${state}) not in ('CONFIRMED', 'SENT') from ${series}`,
     `insert into attempt_check_value select ${kcv}, ${attempt} from ${series}`,
     `insert into attempt_approval (attempt_id, person, role, authentication, approved_at)
      select ${attempt}, 'operator:approver ' || n / 100 % ${people}, 'approver', 'token', ${time}

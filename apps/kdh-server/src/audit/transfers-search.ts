@@ -185,7 +185,9 @@ function restOf(
   const ofKey = (condition: string) =>
     `exists (select 1 from attempt_key k where k.attempt_id = a.id and k.${condition})`;
   if (kcv && driver !== 'kcv') rest.push(ofKey(`kcv_expected = ${put(kcv)}`));
-  if (bdkId && driver !== 'bdk') rest.push(ofKey(`bdk_id = ${put(bdkId)}`));
+  // The KSN of a key that came to nothing is burned, and of those there are few.
+  const burned = driver === 'unsuccessful' ? ' and k.burned' : '';
+  if (bdkId && driver !== 'bdk') rest.push(ofKey(`bdk_id = ${put(bdkId)}${burned}`));
   if (ksn && driver !== 'ksn') rest.push(ofKey(`ksn = ${put(ksn)}`));
   if (Array.isArray(terminals) && driver !== 'terminal')
     rest.push(`a.terminal_id = any(${put(terminals)}::uuid[])`);

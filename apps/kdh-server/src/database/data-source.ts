@@ -16,6 +16,7 @@ import { PersonNames1764900000000 } from './migrations/1764900000000-person-name
 import { LogArchive1765000000000 } from './migrations/1765000000000-log-archive.ts';
 import { CompactAttempts1766000000000 } from './migrations/1766000000000-compact-attempts.ts';
 import { SearchCovering1766100000000 } from './migrations/1766100000000-search-covering.ts';
+import { BurnedKeys1766110000000 } from './migrations/1766110000000-burned-keys.ts';
 import { OperatorSessions1766200000000 } from './migrations/1766200000000-operator-sessions.ts';
 import { BdkDestruction1766201000000 } from './migrations/1766201000000-bdk-destruction.ts';
 import { HsmLog1766202000000 } from './migrations/1766202000000-hsm-log.ts';
@@ -40,6 +41,7 @@ export const migrations = [
   LogArchive1765000000000,
   CompactAttempts1766000000000,
   SearchCovering1766100000000,
+  BurnedKeys1766110000000,
   OperatorSessions1766200000000,
   BdkDestruction1766201000000,
   HsmLog1766202000000,
