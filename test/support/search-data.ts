@@ -3,7 +3,7 @@ import type pg from 'pg';
 /**
  * Fills an empty, migrated database with transfers and events that differ in everything that can be searched for, so that
  * each value is shared by some and not by others. Deterministic; ids are UUIDv7, one a second from the first day of 2026.
- * A terminal's attempts are numbered out of the order of their ids, two by two.
+ * A terminal's attempts are numbered out of the order of their ids, in fours.
  * Returns how many transfers there are: a terminal has no second one under way.
  */
 export async function fillForSearches(client: pg.Client, transfers: number): Promise<number> {
@@ -21,7 +21,7 @@ export async function fillForSearches(client: pg.Client, transfers: number): Pro
       from generate_series(1, 300) n;
     insert into attempt (id, load_id, terminal_id, number, kind, profile_id, profile_version, requested_by, state,
         deadline, expires_at, nonce_k2, campaign_id, run_id, station)
-      select ${id('n')}::uuid, pg_temp.uuid_of('10ad'), pg_temp.uuid_of('7' || lpad((1 + n % 300)::text, 6, '0')), 1 + (n / 300 # 1),
+      select ${id('n')}::uuid, pg_temp.uuid_of('10ad'), pg_temp.uuid_of('7' || lpad((1 + n % 300)::text, 6, '0')), 1 + (n / 300 # 3),
         case when n % 5 = 0 then 'KBPK' else 'KEYS' end, pg_temp.uuid_of('01'), 1,
         case when n % 4 = 0 then 'operator:alice' else 'terminal:SIM-' || lpad((1 + n % 300)::text, 4, '0') end,
         case when n % 50 = 7 then 'SENT' when n % 11 = 3 then 'FAILED' else 'CONFIRMED' end,
