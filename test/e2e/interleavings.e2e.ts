@@ -83,6 +83,7 @@ describe('acts that meet in the middle of a load', () => {
     await stack.until('the oracle is written', () => heldKeys(join(stack.folder, 'oracle.jsonl')).length > 0);
   });
   afterAll(async () => {
+    await goOn(); // a test that failed may have left something held, and a server that holds it does not end
     await database.end();
     await stack.stop();
   });
