@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type AuditEntry, emptyChain } from '@openkdh/hsm-management';
+import { LogReader } from '../../apps/soft-hsm/src/audit/read.ts';
 import type { DualControl } from '../../apps/soft-hsm/src/ceremony/dual-control.ts';
 import type { HostList } from '../../apps/soft-hsm/src/hosts/host-list.ts';
 import { SoftHsm } from '../../apps/soft-hsm/src/hsm.ts';
@@ -119,7 +120,7 @@ export class InProcessHsm {
     };
     this.machine.becomeOperational(
       this.lmk,
-      { append, head, path: '/dev/null' },
+      { append, head, records: new LogReader('/dev/null') },
       options.dualControl?.(this.machine),
     );
     this.#hsm = new SoftHsm(this.machine);

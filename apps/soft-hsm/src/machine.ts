@@ -36,7 +36,7 @@ export interface SecuritySettings {
 }
 
 /** Where records go; `append` resolves when the record is on disk. */
-export type AuditTrail = Pick<AuditLog, 'append' | 'head' | 'path'>;
+export type AuditTrail = Pick<AuditLog, 'append' | 'head' | 'records'>;
 
 export interface MachineOptions {
   random: Random;

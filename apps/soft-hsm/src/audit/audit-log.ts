@@ -16,6 +16,7 @@ import {
 } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import type { CheckpointKey } from './checkpoint.ts';
+import { LogReader } from './read.ts';
 
 const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR } = constants;
 
@@ -38,7 +39,8 @@ interface Batch {
  * log does not work.
  */
 export class AuditLog {
-  readonly path: string;
+  /** What is on disk, for those who copy it. */
+  readonly records: LogReader;
   readonly #file: FileHandle;
   readonly #key: CheckpointKey;
   readonly #now: () => Date;
@@ -55,7 +57,7 @@ export class AuditLog {
     head: ChainHead,
     tornBytes: number,
   ) {
-    this.path = path;
+    this.records = new LogReader(path);
     this.#file = file;
     this.#key = key;
     this.#now = now;

@@ -7,21 +7,37 @@ const probeBytes = 16 * 1024;
 const lineFeed = 0x0a;
 
 /**
- * Records of the log at `path` from sequence number `fromSeq` on: the lines that fit `maxBytes`, line feeds included.
- * Sequence numbers grow through the file, so the place is found by bisection. What is being written is left out.
+ * Reads the log at `path`. What is copied part after part, each time from the last record of the part before, is found
+ * without a search: a log only grows.
  */
-export async function readRecords(path: string, fromSeq: number, maxBytes: number): Promise<AuditLine[]> {
-  const file = await open(path, 'r');
-  try {
-    const bytes = await readAt(file, await offsetOf(file, fromSeq), maxBytes);
-    const complete = bytes.toString('latin1', 0, bytes.lastIndexOf(lineFeed) + 1);
-    return complete.split('\n').slice(0, -1);
-  } finally {
-    await file.close();
+export class LogReader {
+  readonly #path: string;
+  /** Where the last record begins that was read. */
+  #last = { seq: 0, offset: 0 };
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Records from sequence number `fromSeq` on: the lines that fit `maxBytes`, line feeds included. What is being written is left out. */
+  async read(fromSeq: number, maxBytes: number): Promise<AuditLine[]> {
+    const file = await open(this.#path, 'r');
+    try {
+      const offset = fromSeq === this.#last.seq ? this.#last.offset : await offsetOf(file, fromSeq);
+      const bytes = await readAt(file, offset, maxBytes);
+      const complete = bytes.toString('latin1', 0, bytes.lastIndexOf(lineFeed) + 1);
+      const lines = complete.split('\n').slice(0, -1);
+      const last = parseRecord(lines.at(-1) ?? '');
+      if (last !== undefined)
+        this.#last = { seq: last.seq, offset: offset + complete.length - lines.at(-1)!.length - 1 };
+      return lines;
+    } finally {
+      await file.close();
+    }
   }
 }
 
-/** Where the first line begins whose sequence number is at least `seq`. */
+/** Where the first line begins whose sequence number is at least `seq`: they grow through the file, so it is found by bisection. */
 async function offsetOf(file: FileHandle, seq: number): Promise<number> {
   let low = 0; // a line begins here, and all lines before it are too early
   let { size: high } = await file.stat();

@@ -1,5 +1,4 @@
 import { Refusal } from '../answer-codes.ts';
-import { readRecords } from '../audit/read.ts';
 import { answer, type Command } from './command.ts';
 
 /** Extensions for the platform that keeps this HSM's log: none of them is on a payShield. */
@@ -17,7 +16,7 @@ export const zl: Command = {
     const fromSeq = fields.number(seqDigits, 'sequence number');
     return async ({ hsm }) => {
       if (hsm.auditTrail === undefined) throw new Refusal('13', 'the audit log is not open');
-      const lines = await readRecords(hsm.auditTrail.path, fromSeq, mostBytes);
+      const lines = await hsm.auditTrail.records.read(fromSeq, mostBytes);
       return answer(lines.map((line) => `${line}\n`).join(''));
     };
   },

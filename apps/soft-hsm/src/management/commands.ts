@@ -1,5 +1,5 @@
 import type { ManagementMessage } from '@openkdh/hsm-management';
-import { readRecords } from '../audit/read.ts';
+import { LogReader } from '../audit/read.ts';
 import { formatBackup } from '../ceremony/backup.ts';
 import type { Ceremonies } from '../ceremony/ceremonies.ts';
 import { beginRestore, carryOut } from '../ceremony/order-acts.ts';
@@ -165,7 +165,7 @@ export const managementCommands: Readonly<Record<string, ManagementCommand>> = {
 
   /** `from`: a sequence number. Answer: records of the audit log as payload. */
   async log({ vault }, { line }) {
-    const lines = await readRecords(vault.folder.auditLog, numberOf(line, 'from'), mostLogBytes);
+    const lines = await new LogReader(vault.folder.auditLog).read(numberOf(line, 'from'), mostLogBytes);
     return {
       line: { count: lines.length },
       payload: Buffer.from(lines.map((one) => `${one}\n`).join(''), 'latin1'),
