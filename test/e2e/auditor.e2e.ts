@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
@@ -350,5 +350,37 @@ describe('the auditor', () => {
         404,
         'TRANSFER_UNKNOWN',
       ]);
+  });
+
+  test('takes the names of the people in the evidence along, where that is asked for', async () => {
+    const key = join(stack.folder, 'log.key');
+    writeFileSync(key, await bytes('/log/key'));
+    await stack.api.post('/loads/batch', {
+      terminalIds: [transfer.terminal.id],
+      reason: 'asked by a person',
+    });
+    let asked = transfer;
+    await stack.until('the load that a person asked for has a receipt', async () => {
+      [asked] = (await get<TransferPage>('/transfers?terminal=SIM-000002&kind=KEYS')).transfers as [Transfer];
+      const { status } = await call('GET', `/transfers/${asked.attemptId}/receipt`);
+      return asked.attemptId !== transfer.attemptId && asked.state === 'CONFIRMED' && status === 200;
+    });
+    const folder = join(stack.folder, 'evidence-with-names');
+    mkdirSync(folder);
+    const take = async (query: string) => {
+      writeFileSync(`${folder}.tar`, await bytes(`/transfers/${asked.attemptId}/evidence.tar${query}`));
+      execFileSync('tar', ['xf', `${folder}.tar`, '-C', folder]);
+    };
+    await take('');
+    expect(readdirSync(folder)).not.toContain('names');
+    await take('?names=true');
+    const [line, ...more] = readFileSync(join(folder, 'names'), 'utf8').trim().split('\n');
+    expect([`operator:${JSON.parse(line!).name}`, more]).toEqual([asked.requestedBy, []]);
+    expect(audit('verify', folder, '--key', key)).toMatchObject({
+      status: 0,
+      said: expect.stringContaining(JSON.parse(line!).name),
+    });
+    const refused = await call('GET', `/transfers/${asked.attemptId}/evidence.tar?names=1`);
+    expect(await refusal(refused)).toEqual([400, 'VALIDATION']);
   });
 });
