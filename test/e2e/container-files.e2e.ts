@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
 import { loadConfig, loadMigrationConfig } from '../../apps/kdh-server/src/config/config.ts';
 import { parseServeOptions } from '../../apps/soft-hsm/src/options.ts';
+import { killAll, SoftHsmProcess } from '../support/soft-hsm-process.ts';
 
 // Checked as far as it goes without a container engine: whatever a file names is there, and what a container is
 // started with is understood by the program that it starts.
@@ -142,6 +143,28 @@ test('soft-hsm understands its arguments, and listens where kdh-server looks for
   const options = parseServeOptions(args.map(resolved));
   expect(options.tls).toMatchObject({ host: '0.0.0.0', port: 1500 });
   expect(options.lmk).toEqual({ from: 'passphrase', file: join(secrets, 'hsm-passphrase') });
+});
+
+test('soft-hsm starts with the manifest that the image is signed by, whose key is gone', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'openkdh-image-'));
+  const [, sign] = /^RUN (openssl (?:.*\\\n)*.*)$/m.exec(read('Dockerfile'))!;
+  const program = compose.services['soft-hsm']!.command![1]!;
+  execFileSync('sh', ['-c', sign!.replaceAll(program, join(repository, program))], { cwd: folder });
+  expect(readdirSync(folder).sort()).toEqual(['soft-hsm-manifest.json', 'soft-hsm-manifest.pub']);
+
+  const args = compose.services['soft-hsm']!.command!.slice(2).map((argument) =>
+    resolved(argument)
+      .replaceAll('/app/', `${folder}/`)
+      .replaceAll('/state', join(folder, 'state'))
+      .replace('=0.0.0.0', '=127.0.0.1')
+      .replace('=1500', '=0'),
+  );
+  try {
+    expect(await new SoftHsmProcess(args).ready()).toMatchObject({ state: 'OPERATIONAL' });
+  } finally {
+    await killAll();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('nothing is published beyond this machine', () => {

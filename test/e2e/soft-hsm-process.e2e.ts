@@ -14,7 +14,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { canonicalJson, ed25519Hex, verifyAuditLog } from '@openkdh/hsm-management';
+import { canonicalJson, verifyAuditLog } from '@openkdh/hsm-management';
 import { createLocalCa } from '@openkdh/pki';
 import type { SignedManifest } from '../../apps/soft-hsm/src/manifest/manifest.ts';
 import { frame } from '../../apps/soft-hsm/src/wire/frames.ts';
@@ -349,14 +349,15 @@ test('a disk that fills: 41 and FAILED, no crash; with room again it goes on whe
 
 describe('a signed manifest', () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const manifestKey = ed25519Hex(publicKey)!;
 
   /** The arguments to serve with a manifest of the program, or of one that has had another file. */
   async function manifestOf(
     home: ReturnType<typeof newHome>,
     change?: (files: Record<string, string>) => void,
   ) {
-    const [key, file] = [join(home.folder, 'installer.pem'), join(home.folder, 'manifest.json')];
+    const [key, keyFile] = [join(home.folder, 'installer.pem'), join(home.folder, 'installer.pub')];
+    const file = join(home.folder, 'manifest.json');
+    writeFileSync(keyFile, publicKey.export({ format: 'pem', type: 'spki' }));
     writeFileSync(key, privateKey.export({ format: 'pem', type: 'pkcs8' }));
     const { output } = await outcome(['sign-manifest', '--key', key]);
     const { manifest, signature } = JSON.parse(output) as SignedManifest;
@@ -366,7 +367,7 @@ describe('a signed manifest', () => {
       .toUpperCase();
     if (!change) expect(anew).toBe(signature);
     writeFileSync(file, JSON.stringify({ manifest, signature: anew }));
-    return ['--manifest', file, '--manifest-key', manifestKey];
+    return ['--manifest', file, '--manifest-key', keyFile] as const;
   }
   const otherFile = (files: Record<string, string>) => {
     files['@openkdh/soft-hsm/dist/hsm.js'] = '00'.repeat(32);
@@ -394,9 +395,10 @@ describe('a signed manifest', () => {
 
   test('of somebody else: no start, and nothing is erased', async () => {
     const home = newHome();
-    const [option, file] = await manifestOf(home);
-    const key = ed25519Hex(generateKeyPairSync('ed25519').publicKey)!;
-    const { code, output } = await outcome([...home.dualControl, option!, file!, '--manifest-key', key]);
+    const manifest = await manifestOf(home);
+    const others = generateKeyPairSync('ed25519').publicKey;
+    writeFileSync(manifest[3], others.export({ format: 'pem', type: 'spki' }));
+    const { code, output } = await outcome([...home.dualControl, ...manifest]);
     expect(code).toBe(1);
     expect(output).toContain('is not signed with the key of this installation');
     expect(existsSync(join(home.state, 'tampering.json'))).toBe(false);

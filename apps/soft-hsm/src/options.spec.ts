@@ -31,9 +31,8 @@ describe('serve', () => {
   });
 
   test('a manifest goes with its key', () => {
-    const key = 'ab'.repeat(32);
-    const { manifest } = parseServeOptions([...live, '--manifest', 'm.json', '--manifest-key', key]);
-    expect(manifest).toEqual({ file: 'm.json', publicKey: key.toUpperCase() });
+    const { manifest } = parseServeOptions([...live, '--manifest', 'm.json', '--manifest-key', 'm.pub']);
+    expect(manifest).toEqual({ file: 'm.json', keyFile: 'm.pub' });
     expect(refusalOf(() => parseServeOptions([...live, '--manifest', 'm.json']))).toBe(
       '--manifest-key is needed',
     );

@@ -19,7 +19,7 @@ export const usage = `usage: soft-hsm serve --state DIR --socket PATH (--passphr
   --hosts FILE              who may use this HSM and for what, JSON; all others are refused
   --authorities FILE        whom to believe certificates in TR-34, JSON
   --audit-limit N           use no keys with N records of the audit log that are not acknowledged
-  --manifest FILE --manifest-key HEX    check the files of this program by what sign-manifest printed
+  --manifest FILE --manifest-key FILE   check the files of this program by what sign-manifest printed
   --no-key-length-hiding    TR-31 blocks as short as the key, as a payShield writes them
   --user UID:GID            started as root, become this user before anything is opened
   --log-level LEVEL         debug, info (default), warn or error
@@ -115,10 +115,7 @@ export function parseServeOptions(args: string[]): ServeOptions {
     manifest:
       values.manifest === undefined
         ? undefined
-        : {
-            file: values.manifest,
-            publicKey: required(values['manifest-key'], '--manifest-key').toUpperCase(),
-          },
+        : { file: values.manifest, keyFile: required(values['manifest-key'], '--manifest-key') },
     keyLengthHiding: !values['no-key-length-hiding'],
     user: values.user === undefined ? undefined : readUser(values.user),
     logLevel: logLevel as LogLevel,

@@ -3,13 +3,14 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { canonicalJson, ed25519Hex } from '@openkdh/hsm-management';
+import { canonicalJson } from '@openkdh/hsm-management';
 import { changedFiles, type Manifest, makeManifest } from './manifest.ts';
 import { measureProgram } from './program-files.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 const folder = mkdtempSync(join(tmpdir(), 'manifest-'));
-const place = { file: join(folder, 'manifest.json'), publicKey: ed25519Hex(publicKey)! };
+const place = { file: join(folder, 'manifest.json'), keyFile: join(folder, 'manifest.pub') };
+writeFileSync(place.keyFile, publicKey.export({ format: 'pem', type: 'spki' }));
 const signed = makeManifest(privateKey);
 const write = (value: unknown) => writeFileSync(place.file, JSON.stringify(value));
 const signedAnew = (manifest: Manifest) => ({
@@ -61,7 +62,12 @@ describe('the manifest', () => {
   test('that is not there, or with a key that is none, is refused', () => {
     write(signed);
     expect(() => changedFiles({ ...place, file: join(folder, 'none') })).toThrow(/is none/);
-    expect(() => changedFiles({ ...place, publicKey: 'AB' })).toThrow(/32 bytes/);
+    const p256 = join(folder, 'p256.pub');
+    const { publicKey: other } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    writeFileSync(p256, other.export({ format: 'pem', type: 'spki' }));
+    for (const keyFile of [join(folder, 'none'), place.file, p256]) {
+      expect(() => changedFiles({ ...place, keyFile })).toThrow(/is not an Ed25519 public key in PEM/);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
-import { type KeyObject, sign, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { canonicalJson, ed25519PublicKey } from '@openkdh/hsm-management';
+import { canonicalJson } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import { firmware } from '../firmware.ts';
 import { type Measurements, measureProgram } from './program-files.ts';
@@ -22,10 +22,10 @@ export interface SignedManifest {
   signature: string;
 }
 
-/** Where the manifest is, and the Ed25519 key that it is signed with: 32 bytes in upper-case hex. */
+/** Where the manifest is, and the Ed25519 public key that it is signed with, PEM. */
 export interface ManifestPlace {
   file: string;
-  publicKey: string;
+  keyFile: string;
 }
 
 /** Measures the program as it is now. */
@@ -46,10 +46,8 @@ export function changedFiles(place: ManifestPlace): string[] {
   return [...names].filter((name) => expected[name] !== found[name]).sort();
 }
 
-function readManifest({ file, publicKey }: ManifestPlace): Manifest {
-  const key = ed25519PublicKey(publicKey);
-  if (key === undefined)
-    throw bad('its key has to be the 32 bytes of an Ed25519 public key in upper-case hex');
+function readManifest({ file, keyFile }: ManifestPlace): Manifest {
+  const key = readKey(keyFile);
   const { manifest, signature } = parse(file);
   if (!verify(null, bytesOf(manifest), key, Buffer.from(signature, 'hex'))) {
     throw bad(`${file} is not signed with the key of this installation`);
@@ -58,6 +56,16 @@ function readManifest({ file, publicKey }: ManifestPlace): Manifest {
     throw bad(`${file} is of firmware ${manifest.firmware}, and this is ${firmware}: sign the new files`);
   }
   return manifest;
+}
+
+function readKey(file: string): KeyObject {
+  try {
+    const key = createPublicKey(readFileSync(file));
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch {
+    // falls through: a file that cannot be read is as good as none
+  }
+  throw bad(`${file} is not an Ed25519 public key in PEM`);
 }
 
 function parse(file: string): SignedManifest {
