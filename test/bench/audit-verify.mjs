@@ -131,7 +131,7 @@ try {
     const written = await writeBundle(bundle, count);
     const { answer, seconds, cpuSeconds, megabytes } = await verify(bundle);
     assert.equal(answer.entries, count);
-    assert.equal(answer.attempts.ended.CONFIRMED, Math.floor(count / 9));
+    assert.equal(answer.attempts.ended.CONFIRMED, Math.floor(count / eventsOfLoad(1).length));
     const more = megabytes - tenth;
     report(
       `${count} entries of ${Math.round(written.entryBytes)} bytes verified in ${seconds.toFixed(1)} s ` +

@@ -1,7 +1,7 @@
 // How fast a backlog is sealed, and what sealing adds to a load: `node test/bench/sealing.mjs [--terminals 500] [--rounds 5]
 // [--events 50000] [--profile DIR]` after `npx tsc -b`. First rounds of loads, end to end, for the CPU time of a load; then backlogs of
 // the events of loads, sealed by the same kdh-server beside the same PostgreSQL with fsync.
-// Limits: 5,000 events/s, and a tenth more for a load by the sealing of its nine events. Exits with 1 where one is missed.
+// Limits: 5,000 events/s, and a tenth more for a load by the sealing of its events. Exits with 1 where one is missed.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';

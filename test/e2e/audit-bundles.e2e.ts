@@ -25,6 +25,7 @@ import {
   bundles,
   changeEntries,
   history,
+  inMoves,
   key,
   names,
   part,
@@ -101,7 +102,7 @@ The names of 2 people are those that they were given when their commitments were
 });
 
 describe('whatever a log tells', () => {
-  const at = fc.nat(history.length - 1);
+  const at = fc.nat(inMoves.length - 1);
   const members = {
     v: 2,
     id: '01',
@@ -117,6 +118,9 @@ describe('whatever a log tells', () => {
     { number: 2 },
     { number: 1.5 },
     { kind: 'KBPK' },
+    { rule: 'other' },
+    { through: ['WRAPPED'] },
+    { through: ['WRAPPED', 'DISPATCHABLE'], version: 6 },
     { ksns: ['A1B2C3D40000000300000000', null] },
     { ksns: ['FFFF9876540000200000'] },
     { keys: [{ ksn: 'A1B2C3D40000000300000000' }, 'text', null] },
@@ -153,7 +157,7 @@ describe('whatever a log tells', () => {
     const first: number[] = [];
     for (const [n, sample] of samples.entries()) {
       const bundle = join(folder, `told ${n}`);
-      let events = history;
+      let events = inMoves;
       for (const change of sample) events = change([...events]);
       await writeBundle(bundle, entriesOf(events), signer);
       made.push(bundle);
@@ -283,18 +287,17 @@ describe('witnesses', () => {
 });
 
 describe('two approvals', () => {
-  const cases: [what: string, exitCode: number, approvers: string[]][] = [
-    ['by two people', 0, ['operator:ann', 'operator:bob']],
-    ['twice by the same', 15, ['operator:ann', 'operator:ann']],
-    ['by who requested', 15, ['operator:ann', 'operator:eve']],
-    ['by nobody', 15, []],
+  const approvedBy = (...approvers: string[]) => told('attempt.approved', withBody({ approvers }));
+  const cases: [what: string, exitCode: number, events: Event[]][] = [
+    ['by two people', 0, approvedBy('operator:ann', 'operator:bob')],
+    ['twice by the same', 15, approvedBy('operator:ann', 'operator:ann')],
+    ['by who requested', 15, approvedBy('operator:ann', 'operator:eve')],
+    ['by nobody', 15, approvedBy()],
+    ['by a rule', 15, inMoves],
   ];
   const pathOf = (what: string) => join(folder, `approved ${what}`);
   beforeAll(async () => {
-    for (const [what, , approvers] of cases) {
-      const events = told('attempt.approved', withBody({ approvers }));
-      await writeBundle(pathOf(what), entriesOf(events), signer);
-    }
+    for (const [what, , events] of cases) await writeBundle(pathOf(what), entriesOf(events), signer);
   });
   test.each(cases)('%s', async (what, exitCode) => {
     expect(await firstVerdict(pathOf(what), { approvals: 2 })).toMatchObject({ exitCode });

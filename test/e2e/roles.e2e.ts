@@ -43,12 +43,12 @@ describe('one node for each role', () => {
     try {
       const { rows } = await client.query(
         `select type, actor from audit_event
-         where type in ('attempt.ksn_reserved', 'attempt.wrapped', 'attempt.sent') group by 1, 2 order by 1`,
+         where type in ('attempt.ksn_reserved', 'attempt.dispatchable', 'attempt.sent') group by 1, 2 order by 1`,
       );
       expect(rows).toEqual([
+        { type: 'attempt.dispatchable', actor: `node:${worker.name}` },
         { type: 'attempt.ksn_reserved', actor: `node:${worker.name}` },
         { type: 'attempt.sent', actor: `node:${gateway.name}` },
-        { type: 'attempt.wrapped', actor: `node:${worker.name}` },
       ]);
       await stack.until('a checkpoint is signed', async () => {
         const signed = await client.query('select 1 from log_checkpoint');

@@ -81,7 +81,7 @@ describe('the history that an outsider can verify', () => {
       type: 'attempt.confirmed',
       actor: expect.stringMatching(/^terminal:SIM-/),
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
-      body: { from: 'RESULT_RECEIVED', event: 'match' },
+      body: { event: 'match', from: 'SENT', through: ['RESULT_RECEIVED'] },
     });
   });
 

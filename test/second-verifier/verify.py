@@ -432,12 +432,14 @@ class Rules:
             need(is_whole(body.get("number")), "no number")
             need(body["number"] == self.numbers.get(terminal, 0) + 1, "gap in the terminal's attempts", COUNTER)
             self.numbers[terminal] = body["number"]
+            by_rule = "rule" in body
+            need(not by_rule or (isinstance(body["rule"], str) and body["rule"]), "a rule without a name")
             self.open[attempt_id] = {
                 "terminal": terminal,
                 "actor": entry["actor"],
                 "kind": body.get("kind"),
-                "state": state,
-                "version": 1,
+                "state": "APPROVED" if by_rule else state,
+                "version": 2 if by_rule else 1,
                 "approvers": [],
                 "ksns": [],
             }
@@ -446,8 +448,22 @@ class Rules:
         attempt = self.open.get(attempt_id)
         need(attempt, "the attempt was not requested, or has ended")
         need(attempt["terminal"] == terminal, "of another terminal")
-        need(is_whole(body.get("version")) and body["version"] == attempt["version"] + 1, "another version")
-        need(body.get("from") == attempt["state"] and state in NEXT[attempt["state"]], "another state before")
+        through = body.get("through", [])
+        need(isinstance(through, list) and len(through) == len(texts(through)), "through is no list of states")
+        need(through or "through" not in body, "through is empty")
+        version = attempt["version"] + len(through) + 1
+        need(is_whole(body.get("version")) and body["version"] == version, "another version")
+        need(body.get("from") == attempt["state"], "another state before")
+        for reached in through + [state]:
+            need(reached in NEXT.get(attempt["state"], ()), "a state that may not follow")
+            self.reach(reached, attempt, body, need, take)
+            attempt["state"] = reached
+        attempt["version"] = version
+        if state in FINAL:
+            del self.open[attempt_id]
+            self.ended.add(attempt_id)
+
+    def reach(self, state, attempt, body, need, take):
         if state == "APPROVED":
             attempt["approvers"] = texts(body.get("approvers"))
         elif state == "KSN_RESERVED":
@@ -463,12 +479,6 @@ class Rules:
             need(set(ksns) <= set(attempt["ksns"]), "a KSN that was not reserved")
         elif state == "CONFIRMED":
             need(len(set(attempt["approvers"]) - {attempt["actor"]}) >= self.approvals, "too few approvals")
-        attempt["state"] = state
-        attempt["version"] += 1
-        if state in FINAL:
-            del self.open[attempt_id]
-            self.ended.add(attempt_id)
-
 
     def anchor(self, body, need):
         hsm, operations, log = body.get("hsm"), body.get("operations"), body.get("log")

@@ -85,6 +85,26 @@ export function lifeOfAttempt(attempt: number, terminal: number, number: number,
   }));
 }
 
+/** The same where nobody has to approve, as a KDH writes it: an entry for each move, not for each state. */
+export function movesOfAttempt(attempt: number, terminal: number, number: number, device?: number): Event[] {
+  const [requested, , ...steps] = lifeOfAttempt(attempt, terminal, number, device) as [Event, ...Event[]];
+  const moves: Event[] = [
+    { ...requested, body: { ...(requested.body as Event), rule: 'none-must-approve' } },
+  ];
+  const passed = { 'attempt.wrapped': 'WRAPPED', 'attempt.result_received': 'RESULT_RECEIVED' };
+  for (const [n, step] of steps.entries()) {
+    if ((step.type as string) in passed) continue;
+    const before = steps[n - 1];
+    const through = passed[before?.type as keyof typeof passed];
+    const { from } = (through ? before : step)!.body as Event;
+    moves.push({
+      ...step,
+      body: { ...(step.body as Event), from: from!, ...(through && { through: [through] }) },
+    });
+  }
+  return moves;
+}
+
 export const entriesOf = (events: readonly Event[]) => events.map(canonicalJson);
 
 /** The tiles of a log with these entries, by path: hashes of all levels, and bundles of entries. */

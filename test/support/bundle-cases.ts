@@ -20,6 +20,7 @@ import {
   entriesOf,
   lifeOfAttempt,
   makeLogKey,
+  movesOfAttempt,
   uuid,
   writeBundle,
 } from './audit-bundle.ts';
@@ -42,6 +43,8 @@ export const history = [
   ...lifeOfAttempt(3, 2, 1),
   ...lifeOfAttempt(4, 2, 2, 2),
 ];
+/** That log when its KDH has begun to write an entry for each move: a first key and an initial key of a third terminal. */
+export const inMoves = [...history, ...movesOfAttempt(5, 3, 1), ...movesOfAttempt(6, 3, 2, 3)];
 const manyEvents = Array.from({ length: 600 }, (_, n): Event => ({ ...started, id: String(n + 1) }));
 
 /** Changes one event of an honest log, which then signs it: what the rules are for. */
@@ -68,6 +71,93 @@ export const withBody = (more: Event) => (event: Event) => ({
   ...event,
   body: { ...(event.body as Event), ...more },
 });
+
+/** A move of the last attempt in that log, told otherwise. */
+const moved = (state: string, body: Event): Event[] => told(`attempt.${state}`, withBody(body), inMoves);
+/** A seventh attempt, which a rule approved, and what comes next. `device`: of its KSN; none for a first key. */
+const seventh = (device: number | undefined, state: string, body: Event): Event[] => {
+  const [requested] = movesOfAttempt(7, 3, 3, device) as [Event];
+  return [requested, { ...requested, id: '702', type: `attempt.${state}`, body }];
+};
+const reservedOnTheWay = (device: number) =>
+  seventh(device, 'deriving', {
+    from: 'APPROVED',
+    through: ['KSN_RESERVED'],
+    ksns: [aesKsn(device)],
+    version: 4,
+  });
+const derivedOnTheWay = (device?: number) =>
+  seventh(device, 'wrapped', { from: 'APPROVED', through: ['DERIVING'], version: 4 });
+
+/** Events of a log whose key signs them and that tells of moves, and what the verifiers say. */
+const signedMoves: [what: string, exitCode: number, events: Event[]][] = [
+  ['moves after steps', 0, inMoves],
+  ['moves only', 0, [started, ...movesOfAttempt(1, 1, 1), ...movesOfAttempt(2, 1, 2, 1)]],
+  [
+    'an attempt whose KDH begins to write moves under way',
+    0,
+    [...history, ...lifeOfAttempt(5, 2, 3, 3).slice(0, 4), ...movesOfAttempt(5, 2, 3, 3).slice(3)],
+  ],
+  [
+    'a state that is passed over',
+    15,
+    told(
+      'attempt.confirmed',
+      (event) => ({ ...event, body: { from: 'OUTCOME_UNKNOWN', version: 9 } }),
+      inMoves,
+    ),
+  ],
+  ['through nothing', 15, moved('sent', { through: [] })],
+  ['through null', 15, moved('sent', { through: null })],
+  ['through a text', 15, moved('confirmed', { through: 'RESULT_RECEIVED' })],
+  ['through an object', 15, moved('confirmed', { through: { length: 1 } })],
+  ['through a number', 15, moved('confirmed', { through: ['RESULT_RECEIVED', 1] })],
+  ['through a list', 15, moved('confirmed', { through: [['RESULT_RECEIVED']] })],
+  ['through a state that there is not', 15, moved('confirmed', { through: ['LOST'] })],
+  ['through a state in other letters', 15, moved('confirmed', { through: ['result_received'] })],
+  ['through its end', 15, moved('confirmed', { through: ['RESULT_RECEIVED', 'CONFIRMED'], version: 11 })],
+  ['through another end', 15, moved('confirmed', { through: ['RESULT_RECEIVED', 'FAILED'], version: 11 })],
+  ['through the request', 15, moved('confirmed', { through: ['REQUESTED'] })],
+  ['through a state that may not follow', 15, moved('confirmed', { through: ['DISPATCHABLE'] })],
+  [
+    'through states in another order',
+    15,
+    moved('sent', { from: 'DERIVING', through: ['DISPATCHABLE', 'WRAPPED'], version: 7 }),
+  ],
+  ['through a state that the version does not count', 15, moved('confirmed', { version: 9 })],
+  ['a version that counts more states', 15, moved('sent', { version: 8 })],
+  ['from the state that it went through', 15, moved('confirmed', { from: 'RESULT_RECEIVED' })],
+  ['KSNs that are reserved on the way', 0, [...inMoves, ...reservedOnTheWay(4)]],
+  ['a KSN that is skipped on the way', 14, [...inMoves, ...reservedOnTheWay(5)]],
+  ['a KSN twice on the way', 15, [...inMoves, ...reservedOnTheWay(3)]],
+  ['a key of a move whose KSN was not reserved for it', 15, moved('ksn_reserved', { ksns: [] })],
+  ['a first key that is derived on the way', 0, [...inMoves, ...derivedOnTheWay()]],
+  ['keys that are derived on the way before a KSN is reserved', 15, [...inMoves, ...derivedOnTheWay(4)]],
+  [
+    'an HSM that released what was announced on the way',
+    0,
+    [...inMoves, anchored(7), anchored(7), ...derivedOnTheWay(), anchored(9)],
+  ],
+  ['and more', 14, [...inMoves, anchored(7), anchored(7), ...derivedOnTheWay(), anchored(10)]],
+  [
+    'an attempt that a rule approved, and then people',
+    15,
+    [...inMoves, ...seventh(4, 'approved', { from: 'REQUESTED', approvers: [], version: 2 })],
+  ],
+  [
+    'an attempt that is approved twice',
+    15,
+    [...inMoves, ...seventh(4, 'approved', { from: 'APPROVED', approvers: [], version: 3 })],
+  ],
+  [
+    'an attempt that a rule approved, and people rejected',
+    15,
+    [...inMoves, ...seventh(4, 'rejected', { from: 'REQUESTED', version: 2 })],
+  ],
+  ['a rule without a name', 15, moved('requested', { rule: '' })],
+  ['a rule that is true', 15, moved('requested', { rule: true })],
+  ['a rule that is null', 15, moved('requested', { rule: null })],
+];
 
 /** Events of a log whose key signs them, and what the verifiers say. */
 const signedHistories: [what: string, exitCode: number, events: Event[]][] = [
@@ -438,7 +528,7 @@ const putHsmLog =
 
 /** Every bundle above: its name, the exit code, and how it is made. */
 export const bundles: [what: string, exitCode: number, make: (bundle: string) => Promise<unknown>][] = [
-  ...signedHistories.map(([what, exitCode, events]): (typeof bundles)[number] => [
+  ...[...signedHistories, ...signedMoves].map(([what, exitCode, events]): (typeof bundles)[number] => [
     `signed: ${what}`,
     exitCode,
     (bundle) => writeBundle(bundle, entriesOf(events), signer),

@@ -31,22 +31,18 @@ async function healthy(): Promise<Told> {
   const signature = sign('sha256', loadResultSignedBytes(signed, 'SIM-000001'), signing.privateKey).toString(
     'base64',
   );
-  const states = ['APPROVED', 'KSN_RESERVED', 'DERIVING', 'WRAPPED', 'DISPATCHABLE', 'SENT'];
-  const moves = [...states, 'RESULT_RECEIVED', 'CONFIRMED'].map((state, index) => ({
-    type: `attempt.${state.toLowerCase()}`,
-    attemptId: attempt,
-    body: {
-      version: index + 2,
-      ...(state === 'APPROVED' && { rule: 'none' }),
-      ...(state === 'KSN_RESERVED' && { ksns: [ksn] }),
-      ...(state === 'SENT' && { epoch: 1 }),
-    },
-  }));
+  const moves = [
+    { type: 'attempt.requested', body: { rule: 'none' } },
+    { type: 'attempt.ksn_reserved', body: { version: 3, ksns: [ksn] } },
+    { type: 'attempt.deriving', body: { version: 4 } },
+    { type: 'attempt.dispatchable', body: { version: 6, through: ['WRAPPED'] } },
+    { type: 'attempt.sent', body: { version: 7, epoch: 1 } },
+    { type: 'attempt.confirmed', body: { version: 9, through: ['RESULT_RECEIVED'] } },
+  ];
   const events = [
     { type: 'session.opened', attemptId: null, body: { epoch: 1 } },
     { type: 'terminal.bound', attemptId: null, body: {} },
-    { type: 'attempt.requested', attemptId: attempt, body: {} },
-    ...moves,
+    ...moves.map((move) => ({ ...move, attemptId: attempt })),
   ].map((event, index): EventRow => ({ id: 10 * (index + 1), time: at(index), terminalId: 't', ...event }));
   const leaves = events.map(({ id, type, body }, index) => ({
     index,
@@ -154,8 +150,10 @@ const tampered: [rule: string, tamper: (told: Told) => unknown][] = [
   [
     'I5: each version',
     (told) =>
-      insertBefore(told, 'attempt.result_received', { type: 'attempt.failed', attemptId: attempt, body: {} }),
+      insertBefore(told, 'attempt.confirmed', { type: 'attempt.failed', attemptId: attempt, body: {} }),
   ],
+  ['I5: each version', (told) => Object.assign(eventOf(told, 'attempt.confirmed').body, { through: [] })],
+  ['I5: each version', (told) => Object.assign(eventOf(told, 'attempt.dispatchable').body, { version: 5 })],
   ['I5: nobody', ({ history }) => Object.assign(history.attempts[0]!, { overdueSeconds: 61 })],
   [
     'I5: the newest',
@@ -169,7 +167,18 @@ const tampered: [rule: string, tamper: (told: Told) => unknown][] = [
       Object.assign(history, { events: history.events.filter((event) => event.type !== 'terminal.bound') }),
   ],
   ['I6: bytes leave', ({ witnesses }) => Object.assign(witnesses.stored![0]!, { time: at(0) })],
-  ['I7', (told) => Object.assign(eventOf(told, 'attempt.approved').body, { rule: undefined })],
+  ['I7', (told) => Object.assign(eventOf(told, 'attempt.requested').body, { rule: undefined })],
+  [
+    'I7',
+    (told) => {
+      Object.assign(eventOf(told, 'attempt.requested').body, { rule: undefined });
+      insertBefore(told, 'attempt.ksn_reserved', {
+        type: 'attempt.approved',
+        attemptId: attempt,
+        body: { version: 2 },
+      });
+    },
+  ],
   ['I8: no event', (told) => Object.assign(eventOf(told, 'attempt.sent'), { time: at(59) })],
   ['I8: no event', ({ history }) => history.events.shift()],
   ['I8: the log', ({ history }) => Object.assign(history.leaves[1]!, { index: 2 })],

@@ -125,19 +125,28 @@ const rules: Record<string, Rule> = {
       .map(({ attempt, time }) => `attempt ${attempt}, told at ${time}`);
   },
 
-  'I5: each version of an attempt has one event, in order, and one of them at most is final': (history) => {
+  'I5: each version of an attempt is told of by one event, in order, and one of them at most is final': (
+    history,
+  ) => {
     const eventsOf = group(
       history.events.filter((event) => event.type.startsWith('attempt.')),
       (event) => event.attemptId,
     );
     return history.attempts.flatMap((attempt) => {
       const own = eventsOf.get(attempt.id) ?? [];
-      const versions = own.map((event) => event.body['version']).filter((version) => version !== undefined);
-      const inOrder =
-        versions.length === attempt.version - 1 && versions.every((version, index) => version === index + 2);
-      const ends = own.filter((event) => FINAL.includes(stateOf(event))).length;
-      const right = inOrder && ends === (isFinal(attempt) ? 1 : 0) && stateOf(own.at(-1)) === attempt.state;
-      return right ? [] : [`attempt ${attempt.id}, ${attempt.state}, versions ${versions}, ${ends} ends`];
+      const states = own.flatMap(statesOf);
+      let version = 0;
+      const inOrder = own.every((event) => {
+        version += statesOf(event).length;
+        return event.type === 'attempt.requested' || event.body['version'] === version;
+      });
+      const ends = states.filter((state) => FINAL.includes(state)).length;
+      const right =
+        inOrder &&
+        version === attempt.version &&
+        ends === (isFinal(attempt) ? 1 : 0) &&
+        states.at(-1) === attempt.state;
+      return right ? [] : [`attempt ${attempt.id}, ${attempt.state}, version ${attempt.version}: ${states}`];
     });
   },
 
@@ -196,8 +205,8 @@ const rules: Record<string, Rule> = {
 
   'I7: every attempt was approved, by a rule that is recorded': ({ attempts, events }) => {
     const approved = new Set(
-      ofType(events, 'attempt.approved')
-        .filter((event) => typeof event.body['rule'] === 'string')
+      events
+        .filter((event) => statesOf(event).includes('APPROVED') && typeof event.body['rule'] === 'string')
         .map((event) => event.attemptId),
     );
     return attempts
@@ -333,9 +342,11 @@ function rootOf(note: string): Uint8Array {
   return Buffer.from(note.split('\n')[2] ?? '', 'base64');
 }
 
-/** `attempt.outcome_unknown` → OUTCOME_UNKNOWN. */
-function stateOf(event: EventRow | undefined): string {
-  return (event?.type ?? '').slice('attempt.'.length).toUpperCase();
+/** What an attempt reached by an event, in turn: `attempt.confirmed` through RESULT_RECEIVED → both. docs/audit-log.md, "Entries". */
+function statesOf({ type, body }: EventRow): string[] {
+  const state = type.slice('attempt.'.length).toUpperCase();
+  if (state === 'REQUESTED' && body['rule'] !== undefined) return ['REQUESTED', 'APPROVED'];
+  return [...((body['through'] as string[] | undefined) ?? []), state];
 }
 
 function ofType(events: EventRow[], type: string): EventRow[] {

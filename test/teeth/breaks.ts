@@ -347,6 +347,22 @@ export const breaks: Break[] = [
     },
   },
   {
+    rule: 'an event keeps back the states that its move went through',
+    file: `${server}/loads/attempt-store.ts`,
+    edits: [['...(steps.length > 1 && { through: steps.slice(0, -1).map((step) => step.to) }),', '']],
+    test: {
+      file: 'test/e2e/transparency-log.e2e.ts',
+      name: 'an entry says what the event says',
+      needsBuild: true,
+    },
+  },
+  {
+    rule: 'the verifier judges where a move ends, not the states on its way',
+    file: 'apps/cli/src/audit/attempt-rules.ts',
+    edits: [['if (!successors[attempt.state]!', 'if (reached === state && !successors[attempt.state]!']],
+    test: { file: 'test/e2e/audit-bundles.e2e.ts', name: 'through the request' },
+  },
+  {
     rule: 'the verifier lets a terminal skip attempts',
     file: 'apps/cli/src/audit/attempt-rules.ts',
     edits: [['this.#numbers.next(terminal,', 'this.#numbers.skipTo(terminal,']],

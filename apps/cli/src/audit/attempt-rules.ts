@@ -124,16 +124,20 @@ export class AttemptRules implements EntryRule {
     const attempt = this.#open.get(id);
     if (attempt === undefined) return `attempt ${id} was not requested, or has ended`;
     if (attempt.terminal !== terminal) return `attempt ${id} is of another terminal`;
-    if (body.version !== attempt.version + 1) {
-      return `expected version ${attempt.version + 1} of attempt ${id}, got ${String(body.version)}`;
+    const through = body.through === undefined ? [] : statesIn(body.through);
+    if (through === undefined) return 'what it went through is no list of states';
+    const version = attempt.version + through.length + 1;
+    if (body.version !== version) {
+      return `expected version ${version} of attempt ${id}, got ${String(body.version)}`;
     }
-    if (body.from !== attempt.state || !successors[attempt.state]!.includes(state)) {
-      return `attempt ${id} was ${attempt.state}`;
+    if (body.from !== attempt.state) return `attempt ${id} was ${attempt.state}`;
+    for (const reached of [...through, state]) {
+      if (!successors[attempt.state]!.includes(reached)) return `attempt ${id} was ${attempt.state}`;
+      const broken = this.#checkStep(reached, attempt, entry);
+      if (broken !== undefined) return broken;
+      attempt.state = reached;
     }
-    const broken = this.#checkStep(state, attempt, entry);
-    if (broken !== undefined) return broken;
-    attempt.state = state;
-    attempt.version += 1;
+    attempt.version = version;
     if (successors[state]!.length === 0) this.#close(id, state);
     return undefined;
   }
@@ -142,12 +146,14 @@ export class AttemptRules implements EntryRule {
     this.#requested.add(id, index);
     if (!isCount(body.number)) return 'it has no number';
     this.#numbers.next(terminal, BigInt(body.number));
+    const byRule = body.rule !== undefined;
+    if (byRule && (typeof body.rule !== 'string' || body.rule === '')) return 'its rule has no name';
     this.#open.set(id, {
       kind: body.kind,
       terminal,
       requestedBy: actor,
-      state: 'REQUESTED',
-      version: 1,
+      state: byRule ? 'APPROVED' : 'REQUESTED',
+      version: byRule ? 2 : 1,
       approvers: [],
       ksns: [],
     });
@@ -222,6 +228,12 @@ function ruleBroken(index: bigint, type: string, broken: string): TransparencyLo
 
 function isCount(value: JsonValue | undefined): value is number {
   return typeof value === 'number' && Number.isInteger(value);
+}
+
+/** A list of one state or more; undefined where it is none. */
+function statesIn(value: JsonValue): string[] | undefined {
+  const states = textsIn(value);
+  return Array.isArray(value) && states.length > 0 && states.length === value.length ? states : undefined;
 }
 
 function textsIn(value: JsonValue | undefined): string[] {

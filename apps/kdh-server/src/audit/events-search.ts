@@ -6,8 +6,9 @@ export const eventDrivers = ['attempt', 'terminal', 'words', 'actor', 'type', 't
 export type EventDriver = (typeof eventDrivers)[number];
 
 /**
- * What every load leaves behind. These types are met at every step of a walk by time, so they stand in no index of their
- * own; the condition is that of the index audit_event_type, word for word, and whoever looks for another type says it.
+ * What every load leaves behind, or left before an event stood for a move (docs/audit-log.md, "Entries"). These types are
+ * met at every step of a walk by time, so they stand in no index of their own; the condition is that of the index
+ * audit_event_type, word for word, and whoever looks for another type says it.
  */
 export const UNUSUAL = `type <> all (array['attempt.requested',
   'attempt.approved', 'attempt.ksn_reserved', 'attempt.deriving', 'attempt.wrapped', 'attempt.dispatchable',

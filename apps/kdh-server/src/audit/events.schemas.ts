@@ -6,7 +6,14 @@ const typeName = /^[a-z][a-z-]*(\.[a-z_-]+)?$/;
 
 /** Filters of a search for audit events; all that are there must hold. */
 const filterShape = {
-  type: z.string().max(64).regex(typeName, '`feature.verb`, or `feature` alone for all of it').optional(),
+  type: z
+    .string()
+    .max(64)
+    .regex(typeName, '`feature.verb`, or `feature` alone for all of it')
+    .optional()
+    .describe(
+      'Of a move of an attempt: the state that it reached. `through` in its body has those on the way',
+    ),
   actor: printable(120).optional().describe('`operator:<name>`, `terminal:<serial>` or `node:<id>`'),
   terminal: z
     .string()

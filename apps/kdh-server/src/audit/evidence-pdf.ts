@@ -107,14 +107,27 @@ function writeKeys(page: PrintedPage, { keys }: Transfer): void {
 interface LoggedEvent {
   index: bigint;
   time: string;
-  type: string;
+  event: string;
   actor: string;
   leaf: string;
 }
 
 function eventIn({ index, entry }: ProvenEntry, actor: string): LoggedEvent {
-  const { time, type } = JSON.parse(entry.toString()) as Pick<LoggedEvent, 'time' | 'type'>;
-  return { index, time, type, actor, leaf: Buffer.from(leafHash(entry)).toString('hex').toUpperCase() };
+  const { time, type, body } = JSON.parse(entry.toString()) as {
+    time: string;
+    type: string;
+    body: { through?: string[]; rule?: string };
+  };
+  // docs/audit-log.md, "Entries": a state that an attempt only went through has no entry of its own.
+  const through = body.through ? ` through ${body.through}` : '';
+  const approved = body.rule ? ` approved by ${body.rule}` : '';
+  return {
+    index,
+    time,
+    event: `${type}${through}${approved}`,
+    actor,
+    leaf: Buffer.from(leafHash(entry)).toString('hex').toUpperCase(),
+  };
 }
 
 function writeLife(page: PrintedPage, events: LoggedEvent[]): void {
@@ -127,7 +140,7 @@ function writeLife(page: PrintedPage, events: LoggedEvent[]): void {
       ['Actor', 4.5],
       ['Leaf hash', 7],
     ],
-    events.map(({ index, time, type, actor, leaf }) => [`${index}`, time, type, actor, leaf]),
+    events.map(({ index, time, event, actor, leaf }) => [`${index}`, time, event, actor, leaf]),
   );
   page.paragraph(
     'In the entries themselves a commitment stands for the name of a person (docs/audit-log.md, Names).',

@@ -8,6 +8,7 @@ import {
   formatVerifierKey,
   growTiles,
   inclusionProof,
+  type JsonValue,
   leafHash,
   parseReceipt,
   signCheckpoint,
@@ -28,16 +29,14 @@ import type { Transfer } from './transfers.schemas.ts';
 const attemptId = '019ab3f2-7c11-7a40-8d2e-0f4b5a6c7d8e';
 const terminalId = '019ab3f0-0000-7000-8000-000000000001';
 const hash = (text: string) => createHash('sha256').update(text).digest('hex').toUpperCase();
-const states = [
-  'requested',
-  'approved',
-  'ksn_reserved',
-  'deriving',
-  'wrapped',
-  'dispatchable',
-  'sent',
-  'result_received',
-  'confirmed',
+/** What a load writes: the state that each move reached, and what else its event says. */
+const moves: [state: string, body: Record<string, JsonValue>][] = [
+  ['requested', { number: 2, rule: 'profile-requires-no-approval' }],
+  ['ksn_reserved', { version: 3 }],
+  ['deriving', { version: 4 }],
+  ['dispatchable', { through: ['WRAPPED'], version: 6 }],
+  ['sent', { version: 7 }],
+  ['confirmed', { through: ['RESULT_RECEIVED'], version: 9 }],
 ];
 
 const { publicKey, privateKey } = generateKeyPairSync('ed25519');
@@ -49,20 +48,20 @@ const key = verifierKey(
 const signer = { key, sign: async (data: Uint8Array) => sign(null, data, privateKey) };
 const trust = { origin: 'kdh.example.1', logKeys: [key], witnesses: [], quorum: 0 };
 
-/** A log of 1,000 entries of which the last nine are those of one attempt. */
+/** A log of 1,000 entries of which the last six are those of one attempt. */
 async function historyOfAttempt(): Promise<AttemptHistory> {
-  const filler = Array.from({ length: 991 }, (_, n) => Buffer.from(`{"n":${n}}`));
-  const entries = states.map((state, n) =>
+  const filler = Array.from({ length: 994 }, (_, n) => Buffer.from(`{"n":${n}}`));
+  const entries = moves.map(([state, body], n) =>
     Buffer.from(
       canonicalJson({
         v: 1,
         id: String(5_000 + n),
         time: `2026-11-24T09:00:00.${n}00000Z`,
         type: `attempt.${state}`,
-        actor: n > 6 ? 'terminal:SIM-000001' : 'node:kdh-1',
+        actor: n === 5 ? 'terminal:SIM-000001' : 'node:kdh-1',
         terminal: terminalId,
         attempt: attemptId,
-        body: { version: n + 1 },
+        body,
       }),
     ),
   );
@@ -77,7 +76,7 @@ async function historyOfAttempt(): Promise<AttemptHistory> {
     checkpoint,
     size: 1_000n,
     entries: entries.map((entry, n) => {
-      const index = BigInt(991 + n);
+      const index = BigInt(994 + n);
       return { index, entry, proof: inclusionProof(index, 1_000n, subtreeHash) };
     }),
   };
@@ -180,14 +179,14 @@ describe('what proves a transfer', () => {
     expect(tar.length % 512).toBe(0);
     const paths = pathsIn(tar);
     expect(paths.slice(0, 3)).toEqual(['bundle.json', 'key', 'checkpoint']);
-    expect(paths).toHaveLength(3 + 2 * states.length);
+    expect(paths).toHaveLength(3 + 2 * moves.length);
   });
 
   test('and with names, if they are asked for, be it none', () => {
     const salt = 'AB'.repeat(32);
     const commitment = commitmentOf(Buffer.from(salt, 'hex'), 'Zoë');
     const tar = evidenceBundle(history, formatVerifierKey(key), [{ commitment, name: 'Zoë', salt }]);
-    expect(pathsIn(tar)).toHaveLength(4 + 2 * states.length);
+    expect(pathsIn(tar)).toHaveLength(4 + 2 * moves.length);
     expect(tar.toString()).toContain(`{"commitment":"${commitment}","name":"Zoë","salt":"${salt}"}\n`);
     expect(pathsIn(evidenceBundle(history, formatVerifierKey(key), []))[3]).toBe('names');
   });

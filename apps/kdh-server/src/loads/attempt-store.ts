@@ -22,7 +22,7 @@ export interface Move {
   result?: LoadResult;
   /** What the transfer record keeps of this move beside the state (node, certificate fingerprints, …). */
   evidence?: Record<string, unknown>;
-  /** What the audit event of the last step says beside the states. */
+  /** What the audit event says beside the states. */
   body?: Record<string, unknown>;
 }
 
@@ -40,12 +40,12 @@ export async function lockAttempts(sql: Sql, ids: string[]): Promise<void> {
 }
 
 /**
- * Applies moves by compare-and-set on (state, version) and appends one audit event for each arrow, all in the caller's
+ * Applies moves by compare-and-set on (state, version) and appends one audit event for each, all in the caller's
  * transaction. Returns the ids that moved; another writer got to the others first, and the caller leaves them alone.
  * A final state erases the key blocks (PCI PIN 24: only their SHA-256 stays) and burns the KSNs unless confirmed.
  */
 export async function applyMoves(sql: Sql, moves: Move[]): Promise<Set<string>> {
-  // An attempt that stood twice in a statement would move once and leave two events.
+  // An attempt that stood twice in a statement would move once, by either of the two.
   if (new Set(moves.map((move) => move.steps[0].attempt.id)).size < moves.length) {
     throw new Error('an attempt stands twice in one group of moves');
   }
@@ -71,13 +71,12 @@ function wayOf({ steps }: Move): string {
 }
 
 /**
- * Moves of one way. `watch_at` is never after the deadline and seldom moves, so that only the last move of an attempt
- * touches an index.
+ * Moves of one way. Their events keep the order of the moves, in which KSNs were reserved. `watch_at` is never after the
+ * deadline and seldom moves, so that only the last move of an attempt touches an index.
  */
 function applyAlike(sql: Sql, moves: Move[]): Promise<Moved[]> {
   const { steps } = moves[0] as Move;
   const last = steps.at(-1) as Transition;
-  const events = moves.flatMap(eventsOf);
   return sql.query(
     `with moved as (
        update attempt a set
@@ -93,16 +92,15 @@ function applyAlike(sql: Sql, moves: Move[]): Promise<Moved[]> {
          evidence = case when m.evidence is null then a.evidence else a.evidence || m.evidence end,
          times[$7::int] = clock_timestamp(),
          times[$8::int] = clock_timestamp()
-       from unnest($9::uuid[], $10::int[], $11::text[], $12::bigint[], $13::text[], $14::jsonb[], $15::jsonb[])
-         as m(id, version, reason_code, sent_epoch, plan_hash, result, evidence)
+       from unnest($9::uuid[], $10::int[], $11::text[], $12::bigint[], $13::text[], $14::jsonb[], $15::jsonb[],
+         $16::text[], $17::jsonb[]) with ordinality
+         as m(id, version, reason_code, sent_epoch, plan_hash, result, evidence, actor, body, position)
        where a.id = m.id and a.state = $1 and a.version = m.version
-       returning a.id, a.terminal_id, extract(epoch from clock_timestamp() - a.times[$6::int])::float8 as seconds
+       returning a.id, a.terminal_id, m.actor, m.body, m.position,
+         extract(epoch from clock_timestamp() - a.times[$6::int])::float8 as seconds
      ), event as (
        insert into audit_event (type, actor, terminal_id, attempt_id, body)
-       select e.type, e.actor, moved.terminal_id, moved.id, e.body
-       from unnest($16::uuid[], $17::text[], $18::text[], $19::jsonb[]) with ordinality
-         as e(id, type, actor, body, position)
-       join moved using (id) order by e.position
+       select $18::text, actor, terminal_id, id, body from moved order by position
      )
      select id, seconds from moved`,
     [
@@ -121,28 +119,25 @@ function applyAlike(sql: Sql, moves: Move[]): Promise<Moved[]> {
       moves.map((m) => m.planHash ?? null),
       moves.map((m) => (m.result === undefined ? null : JSON.stringify(m.result))),
       moves.map((m) => (m.evidence === undefined ? null : JSON.stringify(m.evidence))),
-      events.map((e) => e.id),
-      events.map((e) => e.type),
-      events.map((e) => e.actor),
-      events.map((e) => e.body),
+      moves.map((m) => m.actor),
+      moves.map((m) => JSON.stringify(eventBodyOf(m))),
+      `attempt.${last.to.toLowerCase()}`,
     ],
     'apply-moves',
   );
 }
 
-function eventsOf(move: Move) {
-  return move.steps.map((step) => ({
-    id: step.attempt.id,
-    type: `attempt.${step.to.toLowerCase()}`,
-    actor: move.actor,
-    body: JSON.stringify({
-      event: step.event,
-      from: step.from,
-      version: step.version,
-      ...(move.reasonCode && { reasonCode: move.reasonCode }),
-      ...(step === move.steps.at(-1) && move.body),
-    }),
-  }));
+/** docs/audit-log.md, "Entries": the last arrow, where the move began, and the states that it only went through. */
+function eventBodyOf({ steps, reasonCode, body }: Move) {
+  const last = steps.at(-1) as Transition;
+  return {
+    event: last.event,
+    from: steps[0].from,
+    ...(steps.length > 1 && { through: steps.slice(0, -1).map((step) => step.to) }),
+    version: last.version,
+    ...(reasonCode && { reasonCode }),
+    ...body,
+  };
 }
 
 /** Counts moves of one way, and writes one line for each with the attempt in it; never key material. */

@@ -28,7 +28,7 @@ export interface NewAttempt {
   state: AttemptState;
 }
 
-/** The rule by which attempts are approved while no approval policy is in force. It is written into the audit event. */
+/** The rule by which attempts are approved while no approval policy is in force. The audit event of the request says it. */
 const APPROVAL_RULE = 'profile-requires-no-approval';
 
 /** What that rule does to every attempt as it is written. */
@@ -63,13 +63,9 @@ export async function requestAttempts(
        from request r join counted c on c.id = r.terminal_id
      ), event as (
        insert into audit_event (type, actor, terminal_id, attempt_id, body)
-       select e.type, r.requested_by, r.terminal_id, r.id, e.body
+       select 'attempt.requested', r.requested_by, r.terminal_id, r.id, jsonb_strip_nulls(jsonb_build_object(
+         'kind', r.kind, 'profile', r.profile_id, 'number', c.attempts_made, 'reason', r.reason, 'rule', $15::text))
        from request r join counted c on c.id = r.terminal_id
-       cross join lateral (values
-         (1, 'attempt.requested', jsonb_strip_nulls(jsonb_build_object('kind', r.kind, 'profile', r.profile_id,
-           'number', c.attempts_made, 'reason', r.reason))),
-         (2, 'attempt.approved', $15::jsonb)) as e(position, type, body)
-       order by r.id, e.position
      )
      select r.id, c.attempts_made as number from request r join counted c on c.id = r.terminal_id`,
     [
@@ -87,12 +83,7 @@ export async function requestAttempts(
       approval.to,
       approval.version,
       approval.deadlineSeconds,
-      JSON.stringify({
-        event: 'approve',
-        from: approval.from,
-        version: approval.version,
-        rule: APPROVAL_RULE,
-      }),
+      APPROVAL_RULE,
       shortestDeadlineSeconds,
     ],
     'request-attempts',
