@@ -330,7 +330,7 @@ test('a disk that fills: 41 and FAILED, no crash; with room again it goes on whe
     return (await Promise.all(answers)).map((answer) => answer.toString('latin1', 4, 8));
   };
   expect(await codes(3, generateKey)).toEqual(['A100', 'A100', 'A100']);
-  const room = statSync(join(home.state, 'audit.log')).size + 1000; // for a record or two, and a torn one
+  const room = readFileSync(join(home.state, 'audit.log')).indexOf(0) + 1000; // for a record or two, and a torn one
   expect(spawnSync('prlimit', ['--pid', String(hsm.child.pid), `--fsize=${room}`]).status).toBe(0);
   for (let n = 0; n < 4; n += 1) await codes(1, generateKey);
   expect(await codes(1, generateKey)).toEqual(['A141']);

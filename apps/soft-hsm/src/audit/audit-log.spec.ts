@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -125,6 +125,76 @@ describe('AuditLog', () => {
       await verifyAuditLog(linesOf(path), key.publicKey);
     }
   });
+
+  test('while it is open it is longer than its records, by zero bytes; closed it is as long as they are', async () => {
+    const path = newPath();
+    const log = await open(path);
+    await log.append(command('00'));
+    const bytes = readFileSync(path);
+    const end = bytes.indexOf(0);
+    expect(bytes.subarray(0, end).toString('latin1').split('\n')).toHaveLength(3);
+    expect(bytes.length - end).toBeGreaterThan(100_000);
+    expect(bytes.subarray(end).every((byte) => byte === 0)).toBe(true);
+    await log.append(command('00'));
+    expect(statSync(path).size).toBe(bytes.length);
+    await log.close();
+    expect(readFileSync(path).includes(0)).toBe(false);
+    expect(readFileSync(path).at(-1)).toBe(0x0a);
+  });
+
+  test('a killed process: the zero bytes are cut off, and nothing was lost', async () => {
+    const path = newPath();
+    const killed = await open(path);
+    await killed.append(command('00'));
+    await killed.abandon();
+    const log = await open(path);
+    await log.close();
+    const events = linesOf(path).map((line) => parseRecord(line)?.event);
+    expect(events).toEqual(['boot', 'command', 'boot', 'shutdown', 'checkpoint']);
+    await verifyAuditLog(linesOf(path), key.publicKey);
+  });
+
+  /** A log whose last write, of `count` records, has begun at `start`; behind it are zero bytes. */
+  const withLastWrite = async (count: number) => {
+    const path = newPath();
+    const log = await open(path);
+    await log.append(command('00'));
+    const start = readFileSync(path).indexOf(0);
+    await Promise.all(Array.from({ length: count }, () => log.append(command('00'))));
+    await log.abandon();
+    const bytes = readFileSync(path);
+    return { bytes, start, end: bytes.indexOf(0) };
+  };
+  const sectorBytes = 512;
+
+  /** What the next start makes of `bytes`: how many records of the last write are left. */
+  const recordsLeftOf = async (bytes: Buffer) => {
+    const path = newPath();
+    writeFileSync(path, bytes);
+    const log = await open(path);
+    await log.close();
+    await verifyAuditLog(linesOf(path), key.publicKey);
+    const events = linesOf(path).map((line) => parseRecord(line)?.event);
+    const torn = events.at(-3) === 'recovered';
+    return { left: events.indexOf('boot', 1) - 2, torn };
+  };
+
+  test.each([8, 150])(
+    'a power cut in a write of %i records: of sectors in any order, what is before the first that is missing counts',
+    async (count) => {
+      const { bytes, start, end } = await withLastWrite(count);
+      const step = sectorBytes * Math.ceil((end - start) / sectorBytes / 25);
+      for (let hole = start; hole < end; hole = (Math.floor(hole / step) + 1) * step) {
+        const holeEnd = Math.min((Math.floor(hole / sectorBytes) + 1) * sectorBytes, end);
+        const complete = bytes.toString('latin1', start, hole).split('\n').length - 1;
+        for (const missing of [holeEnd, end]) {
+          const cut = Buffer.from(bytes).fill(0, hole, missing);
+          const torn = missing < end || bytes[hole - 1] !== 0x0a;
+          expect(await recordsLeftOf(cut)).toEqual({ left: complete, torn });
+        }
+      }
+    },
+  );
 
   test('after a write that failed nothing is recorded any more', async () => {
     const log = await AuditLog.open('/dev/full', key, now);

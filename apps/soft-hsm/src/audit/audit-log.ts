@@ -1,5 +1,3 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import {
   type AuditEntry,
   type AuditLine,
@@ -16,16 +14,13 @@ import {
 } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import type { CheckpointKey } from './checkpoint.ts';
+import { LogFile } from './log-file.ts';
 import { LogReader } from './read.ts';
-
-const { O_APPEND, O_CREAT, O_DSYNC, O_RDWR } = constants;
 
 /** A signed checkpoint after so many records; start reads back to the last one. */
 const recordsPerCheckpoint = 1000;
 /** Events after which this HSM may not work any more. */
 const signedAtOnce: readonly AuditEntry['event'][] = ['failed', 'shutdown', 'tampered'];
-const lineFeed = 0x0a;
-const tailBlockBytes = 64 * 1024;
 
 /** Lines that share one write, and the promise that it is on disk. */
 interface Batch {
@@ -41,28 +36,19 @@ interface Batch {
 export class AuditLog {
   /** What is on disk, for those who copy it. */
   readonly records: LogReader;
-  readonly #file: FileHandle;
+  readonly #file: LogFile;
   readonly #key: CheckpointKey;
   readonly #now: () => Date;
-  readonly #tornBytes: number;
   #head: ChainHead;
   #collecting: Batch | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
 
-  private constructor(
-    path: string,
-    file: FileHandle,
-    key: CheckpointKey,
-    now: () => Date,
-    head: ChainHead,
-    tornBytes: number,
-  ) {
+  private constructor(path: string, file: LogFile, key: CheckpointKey, now: () => Date, head: ChainHead) {
     this.records = new LogReader(path);
     this.#file = file;
     this.#key = key;
     this.#now = now;
     this.#head = head;
-    this.#tornBytes = tornBytes;
   }
 
   /**
@@ -70,11 +56,9 @@ export class AuditLog {
    * Throws SOFT_HSM_AUDIT if the chain is broken.
    */
   static async open(path: string, key: CheckpointKey, now: () => Date): Promise<AuditLog> {
-    // O_DSYNC: a write that has returned is on disk, and there is no second system call to wait for.
-    const file = await open(path, O_RDWR | O_CREAT | O_APPEND | O_DSYNC, 0o600);
+    const { file, lines } = await LogFile.open(path, isCheckpoint);
     try {
-      const { lines, tornBytes } = await lastSegment(file);
-      return new AuditLog(path, file, key, now, headOf(lines, key.publicKey), tornBytes);
+      return new AuditLog(path, file, key, now, headOf(lines, key.publicKey));
     } catch (error) {
       await file.close();
       if (error instanceof HsmManagementError) throw new SoftHsmError('SOFT_HSM_AUDIT', error.message);
@@ -87,13 +71,10 @@ export class AuditLog {
    * answer to its command never left.
    */
   async start(boot: AuditEntry & { event: 'boot' }): Promise<void> {
-    if (this.#tornBytes > 0) {
-      const { size } = await this.#file.stat();
-      await this.#file.truncate(size - this.#tornBytes);
-    }
+    const droppedBytes = await this.#file.cutTorn();
     this.#head = { ...this.#head, bootCounter: this.#head.bootCounter + 1 };
     await this.append(boot);
-    if (this.#tornBytes > 0) await this.append({ event: 'recovered', droppedBytes: this.#tornBytes });
+    if (droppedBytes > 0) await this.append({ event: 'recovered', droppedBytes });
   }
 
   get head(): Readonly<ChainHead> {
@@ -132,6 +113,7 @@ export class AuditLog {
   async close(): Promise<void> {
     try {
       await this.append({ event: 'shutdown' });
+      await this.#file.trim();
     } finally {
       await this.#file.close();
     }
@@ -142,7 +124,7 @@ export class AuditLog {
     const afterThisTick = new Promise<void>((resolve) => setImmediate(resolve));
     batch.written = Promise.all([this.#lastWrite, afterThisTick]).then(() => {
       this.#collecting = undefined;
-      return this.#file.appendFile(`${batch.lines.join('\n')}\n`, 'latin1');
+      return this.#file.append(batch.lines);
     });
     this.#lastWrite = batch.written;
     return batch;
@@ -183,29 +165,11 @@ export class AuditLog {
   }
 }
 
-/** The complete lines from the last checkpoint (or the start of the file) to the end, and the length of a torn one. */
-async function lastSegment(file: FileHandle): Promise<{ lines: AuditLine[]; tornBytes: number }> {
-  let { size: at } = await file.stat();
-  let tail = Buffer.alloc(0);
-  for (;;) {
-    const complete = tail.lastIndexOf(lineFeed) + 1;
-    const start = at === 0 ? 0 : tail.indexOf(lineFeed) + 1;
-    const lines = tail.toString('latin1', start, complete).split('\n').slice(0, -1);
-    const checkpoint = lines.findLastIndex((line) => line.includes('"event":"checkpoint"'));
-    if (at === 0 || checkpoint >= 0) {
-      return { lines: lines.slice(Math.max(checkpoint, 0)), tornBytes: tail.length - complete };
-    }
-    const length = Math.min(tailBlockBytes, at);
-    at -= length;
-    const block = Buffer.alloc(length);
-    await file.read(block, 0, length, at);
-    tail = Buffer.concat([block, tail]);
-  }
-}
+const isCheckpoint = (line: AuditLine) => line.includes('"event":"checkpoint"');
 
 function headOf(lines: readonly AuditLine[], checkpointKey: string): ChainHead {
   const [first] = lines;
   if (first === undefined) return emptyChain;
-  const start = first.includes('"event":"checkpoint"') ? headBefore(first) : emptyChain;
+  const start = isCheckpoint(first) ? headBefore(first) : emptyChain;
   return lines.reduce((head, line) => continueChain(head, line, checkpointKey), start);
 }

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { parseRecord } from '@openkdh/hsm-management';
 import { AuditLog } from './audit-log.ts';
 import { checkpointKeyFromSeed } from './checkpoint.ts';
-import { LogReader } from './read.ts';
+import { hasRecords, LogReader } from './read.ts';
 
 const key = checkpointKeyFromSeed(Buffer.alloc(32, 0x01));
 const now = () => new Date('2026-11-24T12:00:00Z');
@@ -47,8 +47,22 @@ test('beyond the end there is nothing, nor in an empty log', async () => {
 
 test('a record that is being written is left out', async () => {
   const path = await logOf(3);
-  writeFileSync(path, readFileSync(path).subarray(0, -10));
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.subarray(0, bytes.indexOf(0) - 10));
   expect(await new LogReader(path).read(0, 10_000)).toHaveLength(2);
+});
+
+test('what is behind a zero byte is left out: the end of a write may be there before its start', async () => {
+  const path = await logOf(3);
+  const [first, second] = readFileSync(path, 'latin1').split('\n');
+  const hole = (from: number, to: number) => writeFileSync(path, readFileSync(path).fill(0, from, to));
+  hole(first!.length + 1 + second!.length - 5, first!.length + 1 + second!.length + 20);
+  expect(await new LogReader(path).read(0, 10_000)).toEqual([first]);
+  expect(await new LogReader(path).read(3, 10_000)).toEqual([]);
+  expect(hasRecords(path)).toBe(true);
+  hole(0, 100);
+  expect(await new LogReader(path).read(0, 10_000)).toEqual([]);
+  expect(hasRecords(path)).toBe(false);
 });
 
 test('a log is copied part after part from the record that was last, while it grows and when one starts anew', async () => {

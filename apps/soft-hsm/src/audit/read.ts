@@ -67,7 +67,13 @@ async function firstLineFrom(
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await file.read(bytes, 0, length, offset);
-  return bytes.subarray(0, bytesRead);
+  return beforeZero(bytes.subarray(0, bytesRead));
+}
+
+/** Behind the records the file has zero bytes; and of a write that is under way, or was cut off, the end may be there before the start. */
+function beforeZero(bytes: Buffer): Buffer {
+  const zero = bytes.indexOf(0);
+  return zero === -1 ? bytes : bytes.subarray(0, zero);
 }
 
 /** The first record, with which the first start begins, is shorter than this. */
@@ -79,7 +85,7 @@ export function hasRecords(path: string): boolean {
   const file = openSync(path, 'r');
   try {
     const start = Buffer.alloc(firstRecordBytes);
-    return start.subarray(0, readSync(file, start)).includes('\n');
+    return beforeZero(start.subarray(0, readSync(file, start))).includes('\n');
   } finally {
     closeSync(file);
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fs, { appendFileSync, cpSync, mkdtempSync, readFileSync } from 'node:fs';
+import fs, { closeSync, cpSync, mkdtempSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +11,8 @@ import type { SoftHsmError } from '../errors.ts';
 
 /**
  * The power is cut at every step of what writes the HSM's files: the folder is copied before each system call of a
- * sealed file, a configuration or a record of the log, and before a record also with half of it written. Over each
- * copy a new process must find what was before or what is after, never neither.
+ * sealed file, a configuration or a record of the log, and before a record also with its first half written, and with
+ * its second. Over each copy a new process must find what was before or what is after, never neither.
  */
 
 afterEach(() => {
@@ -20,9 +20,11 @@ afterEach(() => {
   return CeremonyHsm.closeAll();
 });
 
+type WriteAt = (bytes: Uint8Array, offset: number, length: number, position: number) => Promise<unknown>;
+
 const { prototype: fileHandle } = await open('/dev/null').then(async (file) => {
   await file.close();
-  return { prototype: Object.getPrototypeOf(file) as { appendFile(data: string): Promise<void> } };
+  return { prototype: Object.getPrototypeOf(file) as { write: WriteAt } };
 });
 
 /** Copies of the folder of `hsm` while `action` runs, one for each step, and one after the last. */
@@ -41,11 +43,22 @@ async function stepsOf(hsm: CeremonyHsm, action: () => Promise<unknown>): Promis
       return call(...args);
     }) as never);
   }
-  const { appendFile } = fileHandle;
-  jest.spyOn(fileHandle, 'appendFile').mockImplementation(function (this: unknown, data: string) {
+  const { write } = fileHandle;
+  jest.spyOn(fileHandle, 'write').mockImplementation(function (
+    this: unknown,
+    bytes,
+    offset,
+    length,
+    position,
+  ) {
     copy();
-    appendFileSync(join(copy(), 'audit.log'), data.slice(0, data.length / 2));
-    return appendFile.call(this, data);
+    const middle = Math.floor(length / 2);
+    for (const [from, to] of [[0, middle] as const, [middle, length] as const]) {
+      const log = openSync(join(copy(), 'audit.log'), 'r+');
+      writeSync(log, bytes, offset + from, to - from, position + from);
+      closeSync(log);
+    }
+    return write.call(this, bytes, offset, length, position);
   });
   await action();
   jest.restoreAllMocks();
