@@ -75,6 +75,7 @@ describe('the history that an outsider can verify', () => {
   });
 
   test('an entry says what the event says', async () => {
+    await sealed();
     const confirmed = (await sealedEntries()).find(({ type }) => type === 'attempt.confirmed');
     expect(confirmed).toMatchObject({
       v: 1,

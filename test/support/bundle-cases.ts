@@ -118,6 +118,11 @@ const signedMoves: [what: string, exitCode: number, events: Event[]][] = [
   ['through its end', 15, moved('confirmed', { through: ['RESULT_RECEIVED', 'CONFIRMED'], version: 11 })],
   ['through another end', 15, moved('confirmed', { through: ['RESULT_RECEIVED', 'FAILED'], version: 11 })],
   ['through the request', 15, moved('confirmed', { through: ['REQUESTED'] })],
+  [
+    'through a way that begins elsewhere',
+    15,
+    moved('confirmed', { through: ['SENT', 'RESULT_RECEIVED'], version: 11 }),
+  ],
   ['through a state that may not follow', 15, moved('confirmed', { through: ['DISPATCHABLE'] })],
   [
     'through states in another order',

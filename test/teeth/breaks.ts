@@ -360,7 +360,7 @@ export const breaks: Break[] = [
     rule: 'the verifier judges where a move ends, not the states on its way',
     file: 'apps/cli/src/audit/attempt-rules.ts',
     edits: [['if (!successors[attempt.state]!', 'if (reached === state && !successors[attempt.state]!']],
-    test: { file: 'test/e2e/audit-bundles.e2e.ts', name: 'through the request' },
+    test: { file: 'test/e2e/audit-bundles.e2e.ts', name: 'through a way that begins elsewhere' },
   },
   {
     rule: 'the verifier lets a terminal skip attempts',
