@@ -44,6 +44,23 @@ test('counts what ended, what is open, and the KSNs', () => {
   });
 });
 
+test('a move counts the states that it went through, and a rule the approval', () => {
+  const byRule = entry('attempt.requested', { kind: 'KBPK', number: 1, rule: 'none-must-approve' });
+  const wrapped = { from: 'APPROVED', through: ['DERIVING', 'WRAPPED'], version: 5 };
+  const sent = { from: 'DISPATCHABLE', version: 6 };
+  const confirmed = { from: 'SENT', through: ['RESULT_RECEIVED'], version: 8 };
+  const [dispatched, gone] = [entry('attempt.dispatchable', wrapped), entry('attempt.sent', sent)];
+  expect(check(byRule, dispatched, gone, entry('attempt.confirmed', confirmed)).counts).toEqual({
+    ended: { CONFIRMED: 1 },
+    open: 0,
+    ksns: 0,
+  });
+  const overQuarantine = { ...confirmed, through: ['QUARANTINED'] };
+  expect(() => check(byRule, dispatched, gone, entry('attempt.confirmed', overQuarantine))).toThrow(
+    new TransparencyLogError('TLOG_RULE_BROKEN', `entry 3, attempt.confirmed: attempt ${attempt} was SENT`),
+  );
+});
+
 test('the message names entry, type and attempt', () => {
   const sent = entry('attempt.sent', { from: 'APPROVED', version: 3 });
   expect(() => check(requested, approved, sent)).toThrow(
