@@ -64,6 +64,7 @@ describe('database', () => {
       'BdkDestruction1766201000000',
       'HsmLog1766202000000',
       'EntryRuns1766300000000',
+      'CheapHistory1767100000000',
     ]);
     expect(await migrateTestDatabase(database.url)).toEqual([]);
     await refuseUnmigratedDatabase(sqlOf(client));

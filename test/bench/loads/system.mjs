@@ -125,7 +125,10 @@ async function loadEveryTerminal(api, database) {
     loads.push(...(await api.post('/loads/batch', { terminalIds, reason: 'benchmark' })));
   }
   await waitUntil(async () => {
-    const open = await database.query('select 1 from attempt where outcome is null limit 1');
+    const open = await database.query({
+      name: 'open',
+      text: 'select 1 from attempt where outcome is null limit 1',
+    });
     return open.rowCount === 0;
   });
   const seconds = (performance.now() - start) / 1000;
@@ -139,10 +142,11 @@ async function loadEveryTerminal(api, database) {
 
 /** Whether every audit event is in a signed checkpoint. */
 async function everythingSealed(database) {
-  const { rows } = await database.query(
-    `select not exists (select 1 from audit_unsealed)
+  const { rows } = await database.query({
+    name: 'sealed',
+    text: `select not exists (select 1 from audit_unsealed)
        and (select size from log_head) = (select max(size) from log_checkpoint) as sealed`,
-  );
+  });
   return rows[0].sealed;
 }
 

@@ -21,6 +21,7 @@ import { OperatorSessions1766200000000 } from './migrations/1766200000000-operat
 import { BdkDestruction1766201000000 } from './migrations/1766201000000-bdk-destruction.ts';
 import { HsmLog1766202000000 } from './migrations/1766202000000-hsm-log.ts';
 import { EntryRuns1766300000000 } from './migrations/1766300000000-entry-runs.ts';
+import { CheapHistory1767100000000 } from './migrations/1767100000000-cheap-history.ts';
 
 /** Migrations in order; an explicit list, so that node, jest and the container see the same one. */
 export const migrations = [
@@ -46,6 +47,7 @@ export const migrations = [
   BdkDestruction1766201000000,
   HsmLog1766202000000,
   EntryRuns1766300000000,
+  CheapHistory1767100000000,
 ];
 
 /** TypeORM brings the migrations and the connection pool; rows are read and written in SQL (docs/decisions.md). */
@@ -58,6 +60,7 @@ export function openDataSource(url: string, connections = 2): Promise<DataSource
     migrationsRun: false,
     synchronize: false,
     installExtensions: false,
-    extra: { max: connections },
+    // Kept open: a new one costs a sign-in and plans every statement of the hot path anew.
+    extra: { max: connections, idleTimeoutMillis: 0 },
   }).initialize();
 }

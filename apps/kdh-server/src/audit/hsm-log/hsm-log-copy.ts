@@ -29,10 +29,15 @@ const CAUGHT_UP_RECORDS = 20;
 /** Any constant of ours; held while records are copied, so that two nodes do not copy the same ones. */
 const COPY_LOCK = 4_711_016;
 
-/** What one answer brought, and where the copy ends with it. */
+/** Answers of the HSM, of some fifty records each, that are kept as one part. */
+const ANSWERS_PER_PART = 20;
+
+/** What was copied at a time, and where the copy ends with it. */
 interface Copied {
   end: ChainEnd;
   lines: string[];
+  /** That the HSM had no more. */
+  caughtUp: boolean;
 }
 
 /**
@@ -77,33 +82,34 @@ export class HsmLogCopy implements OnApplicationBootstrap, BeforeApplicationShut
     let copied: Copied;
     do {
       if (this.isEnding) throw new Error('the node is being stopped');
-      copied = await this.copySome(serialNumber);
+      copied = await this.copyPart(serialNumber);
       this.unacknowledged ||= areWorthAcknowledging(copied.lines);
-    } while (copied.lines.length >= CAUGHT_UP_RECORDS);
+    } while (!copied.caughtUp);
     if (!this.unacknowledged || copied.end.seq === 0) return;
     await this.hsm.acknowledgeAuditRecords(copied.end.seq);
     this.unacknowledged = false;
   }
 
-  /** Copies one answer of the HSM. */
-  private copySome(hsm: string): Promise<Copied> {
+  private copyPart(hsm: string): Promise<Copied> {
     return this.database.transaction(async (sql) => {
       await sql.query('select pg_advisory_xact_lock($1)', [COPY_LOCK]);
       const end = await endOfCopy(sql, hsm);
+      const copied: Copied = { end, lines: [], caughtUp: false };
       try {
-        const lines = await this.recordsAfter(end);
-        if (lines.length === 0) return { end, lines };
-        const next = continueCopy(end, lines);
-        await sql.query(
-          'insert into hsm_log_part (hsm, first, last, last_hash, records) values ($1, $2, $3, $4, $5)',
-          [hsm, end.seq + 1, next.seq, next.hash, lines.map((line) => `${line}\n`).join('')],
-        );
-        return { end: next, lines };
+        for (let answers = 0; answers < ANSWERS_PER_PART && !copied.caughtUp; answers++) {
+          const lines = await this.recordsAfter(copied.end);
+          copied.end = continueCopy(copied.end, lines);
+          copied.lines.push(...lines);
+          copied.caughtUp = lines.length < CAUGHT_UP_RECORDS;
+        }
       } catch (error) {
         if (!(error instanceof ChainBroken)) throw error;
-        await this.recordBroken(sql, hsm, end, error);
-        return { end: emptyCopy, lines: [] };
+        await this.recordBroken(sql, hsm, copied.end, error);
+        await insertPart(sql, hsm, end, copied);
+        return { end: emptyCopy, lines: [], caughtUp: true };
       }
+      await insertPart(sql, hsm, end, copied);
+      return copied;
     });
   }
 
@@ -141,4 +147,17 @@ async function endOfCopy(sql: Pick<Sql, 'query'>, hsm: string): Promise<ChainEnd
     [hsm],
   );
   return part ? { seq: Number(part.seq), hash: part.hash } : emptyCopy;
+}
+
+async function insertPart(
+  sql: Pick<Sql, 'query'>,
+  hsm: string,
+  before: ChainEnd,
+  { end, lines }: Copied,
+): Promise<void> {
+  if (lines.length === 0) return;
+  await sql.query(
+    'insert into hsm_log_part (hsm, first, last, last_hash, records) values ($1, $2, $3, $4, $5)',
+    [hsm, before.seq + 1, end.seq, end.hash, lines.map((line) => `${line}\n`).join('')],
+  );
 }
