@@ -9,6 +9,7 @@ import { Dispatcher } from '../../apps/kdh-server/src/loads/dispatcher.ts';
 import { requestFirstLoads } from '../../apps/kdh-server/src/loads/first-load.ts';
 import { OutboxRelay } from '../../apps/kdh-server/src/loads/outbox-relay.ts';
 import { Sweeper } from '../../apps/kdh-server/src/loads/sweeper.ts';
+import type { DeriveQueue } from '../../apps/kdh-server/src/queue/queue.ts';
 import { SessionOpener } from '../../apps/kdh-server/src/sessions/session-opener.ts';
 import { type LiveSession, SessionRegistry } from '../../apps/kdh-server/src/sessions/session-registry.ts';
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -129,13 +130,38 @@ describe(`the engine with ${WAITING} attempts waiting`, () => {
       expect(queued.length).toBeGreaterThan(0);
     }, 1));
 
-  test('the sweeper looks at what is due', () =>
-    byIndex(async () => {
-      const sweeper = new Sweeper(config, database, relay);
-      sweeper.onApplicationBootstrap();
-      await until(() => plans.some(({ text }) => text.includes('lapsed')));
-      await sweeper.beforeApplicationShutdown();
-    }, 2));
+  /** One pass of the sweeper beside a queue with so many chunks in line. */
+  async function sweep(waiting: number): Promise<void> {
+    plans = [];
+    const queue = { depth: async () => ({ waiting, active: 0 }) } as DeriveQueue;
+    const sweeper = new Sweeper(config, database, relay, queue);
+    sweeper.onApplicationBootstrap();
+    await until(() => plans.some(({ text }) => text.includes('lapsed')));
+    await sweeper.beforeApplicationShutdown();
+  }
+
+  test('the sweeper looks at what is due', () => byIndex(() => sweep(1), 2));
+
+  test('what stands in line for a worker is queued anew when nothing is in line, or after ten minutes', async () => {
+    const [recent, old] = [id('4', 50_000), id('4', 50_002)];
+    const queuedAnew = async (waiting: number) => {
+      await client.query('delete from outbox');
+      await client.query(
+        `update attempt set deadline = now() - interval '1 second', watch_at = now() where id = any($1)`,
+        [[recent, old]],
+      );
+      await sweep(waiting);
+      const { rows } = await client.query('select attempt_id as id from outbox order by attempt_id');
+      return rows.map((row) => row.id).filter((one) => one === recent || one === old);
+    };
+    await client.query(
+      `update attempt set times[2] = now() - case when id = $2 then interval '11 minutes' else interval '9 minutes' end
+       where id = any($1)`,
+      [[recent, old], old],
+    );
+    expect(await queuedAnew(1)).toEqual([old]);
+    expect(await queuedAnew(0)).toEqual([recent, old]);
+  });
 
   test('a terminal connects, takes what waits for it, and a send is checked', () =>
     byIndex(async () => {

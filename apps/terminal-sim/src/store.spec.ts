@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +51,18 @@ describe('what was committed is there again', () => {
       Array.from({ length: 50 }, (_, n) => 450 + n),
     );
     await again.close();
+  });
+
+  test('a full batch is on its way to the file before the turn ends', async () => {
+    const store = await reopen();
+    const { size } = statSync(journal());
+    const commits = Array.from({ length: 255 }, (_, n) => store.commit(`T${n}`, { epoch: n }));
+    expect(statSync(journal()).size).toBe(size);
+    commits.push(store.commit('T255', { epoch: 255 }));
+    expect(statSync(journal()).size).toBeGreaterThan(size);
+    await Promise.all(commits);
+    expect(store.records.size).toBe(256);
+    await store.close();
   });
 
   test('records show a commit only after it is durable', async () => {

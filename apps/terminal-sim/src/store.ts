@@ -32,6 +32,7 @@ export class Store<T extends object, P extends object> {
   readonly #patched: Patched<T, P>;
   #size: number;
   #waiting: PendingCommit<P>[] = [];
+  #next: NodeJS.Immediate | undefined;
   #flushing: Promise<void> | undefined;
   #failure: TerminalSimError | undefined;
 
@@ -68,19 +69,28 @@ export class Store<T extends object, P extends object> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, patch, frame: frameOf({ key, patch }), resolve, reject });
-      this.#flushing ??= this.#flush();
+      if (this.#flushing !== undefined) return;
+      // With thousands of terminals that have something to read the end of a turn is far away.
+      if (this.#waiting.length >= fullBatch) this.#startFlush();
+      else this.#next ??= setImmediate(() => this.#startFlush());
     });
   }
 
   /** Waits for the commits under way and closes the file. */
   async close(): Promise<void> {
+    if (this.#waiting.length > 0) this.#startFlush();
     await this.#flushing;
     this.#failure ??= new TerminalSimError('STORE_FAILED', 'the store is closed');
     await this.#file.close();
   }
 
+  #startFlush(): void {
+    clearImmediate(this.#next);
+    this.#next = undefined;
+    this.#flushing ??= this.#flush();
+  }
+
   async #flush(): Promise<void> {
-    await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
@@ -145,6 +155,8 @@ interface PendingCommit<P> extends Entry<P> {
 }
 
 const journalName = 'journal';
+/** So many commits do not wait for the end of their turn of the event loop. */
+const fullBatch = 256;
 /** First bytes of the file: kind and version of the format. */
 const magic = Buffer.from('OpenKDH terminals 1\n', 'latin1');
 const frameHeaderBytes = 8;

@@ -36,6 +36,18 @@ describe('group commit', () => {
     expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
 
+  test('a full group does not wait for the end of the turn', async () => {
+    const sizes: number[] = [];
+    const commit = new GroupCommit<number, number>(async (items) => {
+      sizes.push(items.length);
+      return items;
+    }, 2);
+    const added = [1, 2, 3].map((item) => commit.add(item));
+    expect(sizes).toEqual([2]);
+    await Promise.all(added);
+    expect(sizes).toEqual([2, 1]);
+  });
+
   test('groups are bounded', async () => {
     const sizes: number[] = [];
     const commit = new GroupCommit<number, number>(async (items) => {
