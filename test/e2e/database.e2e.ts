@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { appendOnlyTables, privileges } from '../../apps/kdh-server/src/database/application-role.ts';
@@ -6,6 +7,8 @@ import {
   refuseUnmigratedDatabase,
   refuseUnsafeDatabase,
 } from '../../apps/kdh-server/src/database/boot-checks.ts';
+import { migrations } from '../../apps/kdh-server/src/database/data-source.ts';
+import type { MigrationProgress } from '../../apps/kdh-server/src/database/migrate.ts';
 import {
   applicationUrlOf,
   emptyDatabase,
@@ -78,6 +81,38 @@ describe('database', () => {
     ]);
     application = new pg.Client({ connectionString: applicationUrlOf(database.url) });
     await application.connect();
+  });
+
+  test('a migration that is stopped lets go at once, and leaves the database as it was', async () => {
+    const other = await emptyDatabase();
+    const [holder, observer] = [new pg.Client(other.url), new pg.Client(other.url)];
+    await Promise.all([holder.connect(), observer.connect()]);
+    try {
+      await holder.query('begin; create table operator ()'); // which the first migration makes: it waits
+      const stop = new AbortController();
+      const reported: MigrationProgress[] = [];
+      const stopped = expect(
+        migrateTestDatabase(other.url, (progress) => reported.push(progress), stop.signal),
+      ).rejects.toThrow('the migration was stopped, and nothing of it is kept');
+      const waiting = async () => {
+        const { rowCount } = await observer.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return rowCount === 1;
+      };
+      while (!(await waiting())) await sleep(20);
+      expect(reported).toEqual([{ migration: migrations[0]!.name, number: 1, pending: migrations.length }]);
+      stop.abort();
+      await stopped;
+      while (await waiting()) await sleep(20); // its session may take a moment to end
+      await holder.query('rollback');
+      const { rows } = await observer.query(`select tablename from pg_tables where schemaname = 'public'`);
+      expect(rows).toEqual([]);
+      expect(await migrateTestDatabase(other.url)).toHaveLength(migrations.length);
+    } finally {
+      await Promise.all([holder.end(), observer.end()]);
+      await other.drop();
+    }
   });
 
   test('every table has its privileges, and no more', async () => {

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import pg from 'pg';
 import { readyLine, startChild } from '../../apps/launcher/src/child.ts';
 import { hsmPart } from '../../apps/launcher/src/parts.ts';
 import { makeLinkCertificates, makePassphrase } from '../../apps/launcher/src/provision.ts';
 import type { Pids } from '../../apps/launcher/src/supervisor.ts';
-import { freshDatabase } from '../support/postgres.ts';
+import { emptyDatabase, freshDatabase } from '../support/postgres.ts';
 
 // `npm start` as a user meets it: the real command, with its state in a temporary folder. The tests go on from each
 // other as the starts of a user do.
@@ -209,6 +210,27 @@ describe('without --once', () => {
     expect(launcher.output()).not.toContain('does not end; killing it');
     await until('no process is left', () => processesOfState().length === 0);
   });
+});
+
+test('a migration may take its time, says how far it is, and Ctrl-C stops it', async () => {
+  const database = await emptyDatabase();
+  const holder = new pg.Client(database.url);
+  await holder.connect();
+  try {
+    await holder.query('begin; create table operator ()'); // which the first migration makes: it waits
+    const launcher = launchWith({ DATABASE_URL: database.url }, '--once');
+    await launcher.until('the migration is told of', () =>
+      /^bringing the database up to date: Initial, 1 of \d+$/m.test(launcher.output()),
+    );
+    expect(runningParts()).toHaveProperty('migrate');
+    launcher.process.kill('SIGINT');
+    await launcher.exits(130);
+    expect(processesOfState()).toEqual([]);
+    expect(readFileSync(join(state, 'logs', 'migrate.log'), 'utf8')).toContain('the migration was stopped');
+  } finally {
+    await holder.end();
+    await database.drop();
+  }
 });
 
 describe('parts that are there already are used, and not started', () => {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { privileges } from '../../apps/kdh-server/src/database/application-role.ts';
 import { migrations } from '../../apps/kdh-server/src/database/data-source.ts';
-import { migrate } from '../../apps/kdh-server/src/database/migrate.ts';
+import { type MigrationProgress, migrate } from '../../apps/kdh-server/src/database/migrate.ts';
 import { readyLine, startChild } from '../../apps/launcher/src/child.ts';
 import { preparePostgres } from '../../apps/launcher/src/embedded-postgres.ts';
 
@@ -41,12 +41,17 @@ async function createDatabase(from: string): Promise<TestDatabase> {
 }
 
 /** Brings a database up to date, as kdh-server's own command does. */
-export function migrateTestDatabase(url: string): Promise<string[]> {
-  return migrate({
+export function migrateTestDatabase(
+  url: string,
+  report: (progress: MigrationProgress) => void = () => {},
+  stopped = new AbortController().signal,
+): Promise<string[]> {
+  const config = {
     KDH_MIGRATION_DATABASE_URL: url,
     KDH_DATABASE_URL: applicationUrlOf(url),
     KDH_NODE_ID: 'migration',
-  });
+  };
+  return migrate(config, report, stopped);
 }
 
 /** As which role kdh-server connects: one for all databases of a run, so that copies of the template know it. */

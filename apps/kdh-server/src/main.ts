@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import type { Hsm } from '@openkdh/hsm-client';
 import { z } from 'zod';
@@ -6,7 +7,7 @@ import { createApp } from './app.ts';
 import { pruneArchived } from './audit/archive/prune-archived.ts';
 import { loadConfig, loadMigrationConfig, loadPruneConfig } from './config/config.ts';
 import { Database } from './database/database.ts';
-import { migrate } from './database/migrate.ts';
+import { type MigrationProgress, migrate } from './database/migrate.ts';
 import { readFailpoints } from './failpoints.ts';
 import { HSM, openHsm } from './hsm/hsm.ts';
 import { reasonSchema } from './http/parameters.ts';
@@ -19,7 +20,7 @@ const log = new JsonLog();
 /** Ends this process when the one that started it is gone, so that nothing stays behind a killed launcher. */
 function watchParent(): void {
   if (process.env['OPENKDH_PARENT_WATCH'] !== '1') return;
-  process.stdin.resume();
+  (process.stdin as Socket).unref().resume(); // by itself it keeps nothing running
   process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM'));
 }
 
@@ -49,17 +50,25 @@ async function serve(): Promise<void> {
 }
 
 async function main(command: string | undefined, options: string[]): Promise<void> {
-  if (command === 'migrate') {
-    const applied = await migrate(loadMigrationConfig(process.env));
-    log.log({ event: 'database.migrated', migrations: applied }, 'Main');
-    return;
-  }
+  if (command === 'migrate') return migrateDatabase();
   if (command === 'accept-restore') return acceptRestored(options);
   if (command === 'prune-archived') return prune(options);
   if (command !== undefined) {
     throw new Error(`unknown command ${command}: expected none, migrate, accept-restore or prune-archived`);
   }
   await serve();
+}
+
+/** `migrate`: see docs/operating.md, "The database". A signal to end stops it, and nothing is changed then. */
+async function migrateDatabase(): Promise<void> {
+  const config = loadMigrationConfig(process.env);
+  watchParent();
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  const report = (progress: MigrationProgress) =>
+    log.log({ event: 'database.migrating', ...progress }, 'Main');
+  const applied = await migrate(config, report, stop.signal);
+  log.log({ event: 'database.migrated', migrations: applied }, 'Main');
 }
 
 /** `accept-restore --reason TEXT [--burn NUMBER]`: see docs/operating.md, "A restored database". */

@@ -64,16 +64,25 @@ export async function readyLine(child: Child, readyText: string, timeoutMs: numb
   });
   for (const deadline = Date.now() + timeoutMs; ; await sleep(25)) {
     const last = ended || Date.now() > deadline; // read once more after the end: the line may have come with it
-    const line = (await outputOf(child)).split('\n').find((candidate) => candidate.includes(readyText));
+    const line = await lastLine(child, readyText);
     if (line !== undefined) return line;
     if (last) break;
   }
   child.process.kill('SIGKILL');
+  throw await failureOf(child);
+}
+
+/** The last line so far that holds `text`; one that is not written to its end does not count. */
+export async function lastLine(child: Child, text: string): Promise<string | undefined> {
+  const complete = (await outputOf(child)).split('\n').slice(0, -1);
+  return complete.findLast((line) => line.includes(text));
+}
+
+/** Waits for the end of `child`; PART_FAILED with the last thing it said. */
+export async function failureOf(child: Child): Promise<LauncherError> {
   const ending = await child.ended;
-  throw new LauncherError(
-    'PART_FAILED',
-    `${lastWords(await outputOf(child)) ?? ending} (log: ${child.logFile})`,
-  );
+  const words = lastWords(await outputOf(child)) ?? ending;
+  return new LauncherError('PART_FAILED', `${words} (log: ${child.logFile})`);
 }
 
 /** What `child` has written so far in this run, the last 64 KiB at most. */

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from './child.ts';
 import type { EmbeddedPostgres } from './embedded-postgres.ts';
 import { LauncherError } from './errors.ts';
-import type { Part } from './supervisor.ts';
+import type { Part, Program, Task } from './supervisor.ts';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url)); // the same from src and dist
 
@@ -51,15 +50,16 @@ export function hsmPart(state: string): Part {
   ]);
 }
 
-/** `kdh-server migrate`, which ends by itself. */
-export function migrationCommand(state: string, ownerUrl: string, applicationUrl: string): Command {
+/** `kdh-server migrate`. */
+export function migrationTask(state: string, ownerUrl: string, applicationUrl: string): Task {
   const env = { KDH_MIGRATION_DATABASE_URL: ownerUrl, KDH_DATABASE_URL: applicationUrl };
-  return ownPart('kdh-server', state, env, ['migrate']).command;
+  const program = ownProgram('kdh-server', state, env, ['migrate']);
+  return { ...program, name: 'migrate', progressText: '"event":"database.migrating"' };
 }
 
 /** What kdh-server is started with. */
 export interface ServerSettings {
-  /** Of the role that {@link migrationCommand} makes. */
+  /** Of the role that {@link migrationTask} makes. */
   databaseUrl: string;
   redisUrl: string | undefined;
   hsmUrl: string;
@@ -97,8 +97,12 @@ export function fleetPart(
   ]);
 }
 
-/** A program of ours: its name is its folder in apps, and it ends by itself when its standard input closes. */
 function ownPart(name: string, state: string, env: NodeJS.ProcessEnv, args: readonly string[] = []): Part {
+  return { ...ownProgram(name, state, env, args), readyText: '"event":"ready"' };
+}
+
+/** A program of ours: its name is its folder in apps, and it ends by itself when its standard input closes. */
+function ownProgram(name: string, state: string, env: NodeJS.ProcessEnv, args: readonly string[]): Program {
   const main = join(repository, 'apps', name, 'dist', 'main.js');
   const inherited = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'] as const;
   return {
@@ -114,7 +118,6 @@ function ownPart(name: string, state: string, env: NodeJS.ProcessEnv, args: read
       cwd: state,
     },
     marker: main,
-    readyText: '"event":"ready"',
     signals: { stop: 'SIGTERM', kill: 'SIGKILL' },
   };
 }

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { runs } from './processes.ts';
-import { type Part, type Pids, Supervisor } from './supervisor.ts';
+import { type Part, type Pids, Supervisor, type Task } from './supervisor.ts';
 
 let folder: string;
 let said: string[];
@@ -115,6 +115,50 @@ test('stopping ends the wait for a successor, and nothing is started any more', 
   await sleep(700); // longer than the wait
   expect(pids()).toEqual({});
   await expect(supervisor.start(part('two'))).rejects.toMatchObject({ code: 'PART_FAILED' });
+});
+
+describe('a task', () => {
+  const task = (script: string): Task => ({ ...part('task', script), progressText: 'step' });
+
+  test('runs to its end, is watched meanwhile, and is forgotten then', async () => {
+    const steps: string[] = [];
+    const waits = `
+      console.log('step 1'); console.log('something else'); process.stdout.write('step 2, not');
+      setInterval(() => {
+        if (!require('fs').existsSync('go')) return;
+        console.log(' written to its end');
+        process.exit(0);
+      }, 20);`;
+    const ended = supervisor.run(task(waits), (line) => steps.push(line));
+    await until(() => steps.length > 0);
+    expect(runs(pids()['task']!.pid, `${folder}/task`)).toBe(true);
+    writeFileSync(join(folder, 'go'), '');
+    await ended;
+    expect([...new Set(steps)]).toEqual(['step 1', 'step 2, not written to its end']);
+    expect(pids()).toEqual({});
+  });
+
+  test('that ends otherwise than well is refused with the last thing it said', async () => {
+    const fails = task(`console.log('{"level":"fatal","msg":"the table is locked"}'); process.exit(1);`);
+    await expect(supervisor.run(fails, () => {})).rejects.toMatchObject({
+      code: 'PART_FAILED',
+      message: expect.stringMatching(/^the table is locked \(log: .*task\.log\)$/),
+    });
+  });
+
+  test('is asked to end before what was started earlier', async () => {
+    await supervisor.start(part('database'));
+    const polite = `
+      process.on('SIGTERM', () => { require('fs').appendFileSync('ends', 'task '); process.exit(1); });
+      console.log('step 1');
+      setInterval(() => {}, 1000);`;
+    let watched = 0;
+    const ended = supervisor.run(task(polite), () => watched++).catch((error: Error) => error);
+    await until(() => watched > 0);
+    await supervisor.stop();
+    expect(await ended).toMatchObject({ code: 'PART_FAILED' });
+    expect(readFileSync(join(folder, 'ends'), 'utf8')).toBe('task database ');
+  });
 });
 
 test('killing waits for no clean end', async () => {

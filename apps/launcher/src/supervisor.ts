@@ -1,21 +1,31 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Child, type Command, readyLine, startChild } from './child.ts';
+import { type Child, type Command, failureOf, lastLine, readyLine, startChild } from './child.ts';
 import { LauncherError } from './errors.ts';
 
-/** A process that the launcher keeps running. */
-export interface Part {
+/** A program that the launcher starts, and does not leave behind. */
+export interface Program {
   name: string;
   command: Command;
   /** Stands in its command line and in no other program's. */
   marker: string;
+  /** Asks it to end cleanly, or makes it end at once. */
+  signals: { stop: NodeJS.Signals; kill: NodeJS.Signals };
+}
+
+/** One that is to run for as long as the launcher does. */
+export interface Part extends Program {
   /** It serves once a line of its output holds this. */
   readyText: string;
   /** Ends it when we die and the guard's standard input closes; our own programs notice that by themselves. */
   guard?: Command;
-  /** Asks it to end cleanly, or makes it end at once. */
-  signals: { stop: NodeJS.Signals; kill: NodeJS.Signals };
+}
+
+/** One that ends by itself, when its work is done. */
+export interface Task extends Program {
+  /** In each line of its output by which it says how far it is. */
+  progressText: string;
 }
 
 /** What `pids.json` says of each process that runs; the next launcher ends those that a killed one left behind. */
@@ -23,6 +33,7 @@ export type Pids = Record<string, { pid: number; marker: string; stop: NodeJS.Si
 
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 20_000;
+const progressPeriodMs = 500;
 const backoffMs = { least: 500, most: 10_000 };
 
 /**
@@ -32,7 +43,7 @@ const backoffMs = { least: 500, most: 10_000 };
 export class Supervisor {
   readonly #folder: string;
   readonly #say: (line: string) => void;
-  readonly #parts = new Map<Part, Child | undefined>(); // in the order of their start
+  readonly #programs = new Map<Program, Child | undefined>(); // in the order of their start
   readonly #guards = new Map<Part, Child>();
   readonly #stopping = new AbortController();
 
@@ -43,8 +54,7 @@ export class Supervisor {
 
   /** Starts `part` and returns the line by which it said that it is ready; PART_FAILED when it does not come so far. */
   async start(part: Part): Promise<string> {
-    if (this.#stopping.signal.aborted)
-      throw new LauncherError('PART_FAILED', `${part.name} is not started any more`);
+    this.#refuseWhenStopping(part);
     if (part.guard) this.#guards.set(part, startChild(part.guard, this.#logOf(`${part.name}-guard`)));
     const child = this.#spawn(part);
     try {
@@ -58,10 +68,28 @@ export class Supervisor {
     }
   }
 
-  /** Stops every part, the last started first, each by a clean end if it manages that in 20 s. */
+  /**
+   * Runs `task` to its end, however long that takes: as long as it is there, it works. `watch` gets the last line with its
+   * progress, time and again. PART_FAILED when it ends otherwise than well.
+   */
+  async run(task: Task, watch: (line: string) => void): Promise<void> {
+    this.#refuseWhenStopping(task);
+    const child = this.#spawn(task);
+    const period = () => sleep(progressPeriodMs, undefined, { ref: false });
+    let ending: string | undefined;
+    while (ending === undefined) {
+      ending = await Promise.race([child.ended, period()]);
+      const line = await lastLine(child, task.progressText);
+      if (line !== undefined && !this.#stopping.signal.aborted) watch(line);
+    }
+    this.#note(task, undefined);
+    if (ending !== 'exit code 0') throw await failureOf(child);
+  }
+
+  /** Stops every part and task, the last started first, each by a clean end if it manages that in 20 s. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const [part, child] of [...this.#parts].reverse()) {
+    for (const [part, child] of [...this.#programs].reverse()) {
       if (child === undefined) continue;
       child.process.kill(part.signals.stop);
       const timeout = setTimeout(() => {
@@ -78,10 +106,10 @@ export class Supervisor {
     }
   }
 
-  /** Kills every part at once and waits for none. */
+  /** Kills every part and task at once and waits for none. */
   kill(): void {
     this.#stopping.abort();
-    for (const [part, child] of this.#parts) child?.process.kill(part.signals.kill);
+    for (const [part, child] of this.#programs) child?.process.kill(part.signals.kill);
   }
 
   /** Waits for the end of `child` and starts its successor, until the supervisor stops; each failure doubles the wait. */
@@ -102,9 +130,14 @@ export class Supervisor {
     }
   }
 
-  #spawn(part: Part): Child {
-    const child = startChild(part.command, this.#logOf(part.name));
-    this.#note(part, child);
+  #refuseWhenStopping({ name }: Program): void {
+    if (this.#stopping.signal.aborted)
+      throw new LauncherError('PART_FAILED', `${name} is not started any more`);
+  }
+
+  #spawn(program: Program): Child {
+    const child = startChild(program.command, this.#logOf(program.name));
+    this.#note(program, child);
     return child;
   }
 
@@ -112,10 +145,10 @@ export class Supervisor {
     return join(this.#folder, 'logs', `${name}.log`);
   }
 
-  #note(part: Part, child: Child | undefined): void {
-    this.#parts.set(part, child);
+  #note(program: Program, child: Child | undefined): void {
+    this.#programs.set(program, child);
     const pids: Pids = {};
-    for (const [{ name, marker, signals }, running] of this.#parts) {
+    for (const [{ name, marker, signals }, running] of this.#programs) {
       if (running?.process.pid !== undefined)
         pids[name] = { pid: running.process.pid, marker, stop: signals.stop };
     }

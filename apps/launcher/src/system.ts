@@ -38,8 +38,8 @@ export async function startSystem(
   const givenHsm = environment['HSM_URL'];
   const hsm = givenHsm ? { url: givenHsm } : await startHsm(state, supervisor, progress);
   const redisUrl = environment['REDIS_URL'] || undefined;
+  const databaseUrl = await migrateDatabase(state, ownerUrl, supervisor, progress);
   progress.show('starting kdh-server ...');
-  const databaseUrl = await migrateDatabase(state, ownerUrl);
   const settings = { databaseUrl, redisUrl, hsmUrl: hsm.url, port, terminalPort };
   await supervisor.start(serverPart(state, settings, environment));
 

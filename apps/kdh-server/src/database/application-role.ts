@@ -53,7 +53,7 @@ export const appendOnlyTables = Object.keys(privileges).filter(
  * Makes the role of `applicationUrl`, or gives it the password there, unless it can connect already; this needs an owner
  * with CREATEROLE. Called by `migrate`.
  */
-export async function ensureApplicationRole(owner: pg.Client, applicationUrl: string): Promise<void> {
+export async function ensureApplicationRole(owner: pg.ClientBase, applicationUrl: string): Promise<void> {
   const application = new pg.Client({ connectionString: applicationUrl });
   try {
     await application.connect();
