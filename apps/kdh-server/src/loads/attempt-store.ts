@@ -140,16 +140,18 @@ function eventBodyOf({ steps, reasonCode, body }: Move) {
   };
 }
 
-/** Counts moves of one way, and writes one line for each with the attempt in it; never key material. */
+/** Counts moves of one way, and writes a line for those by the same actor for the same reason; never key material. */
 function tellMoves(moves: Move[], moved: Moved[]): void {
   const { steps } = moves[0] as Move;
   for (const { to } of steps) countEntered(to, moved.length);
-  const told = new Map(moves.map((move) => [move.steps[0].attempt.id, move]));
+  for (const { seconds } of moved) observeLeft(steps[0].from, seconds);
+  const ids = new Set(moved.map(({ id }) => id));
+  const told = moves.filter((move) => ids.has(move.steps[0].attempt.id));
   const to = steps.map((step) => step.to).join(' ');
-  for (const { id, seconds } of moved) {
-    observeLeft(steps[0].from, seconds);
-    const { actor, reasonCode } = told.get(id) as Move;
-    logger.log({ event: 'attempt.moved', attempt: id, to, actor, reasonCode });
+  for (const alike of groupRows(told, ({ actor, reasonCode }) => `${actor} ${reasonCode}`).values()) {
+    const { actor, reasonCode } = alike[0] as Move;
+    const attempts = alike.map((move) => move.steps[0].attempt.id);
+    logger.log({ event: 'attempt.moved', to, actor, reasonCode, attempts });
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { Sql } from '../database/database.ts';
+import { groupRows } from '../database/rows.ts';
 import { type AttemptState, shortestDeadlineSeconds, transition } from './attempt.ts';
 import type { Move } from './attempt-store.ts';
 
@@ -93,8 +94,9 @@ export async function requestAttempts(
     attempts.map((attempt) => attempt.id),
   );
   sql.afterCommit(() => {
-    for (const [index, { id }] of attempts.entries()) {
-      logger.log({ event: 'attempt.requested', attempt: id, actor: requests[index]!.requestedBy });
+    const told = attempts.map(({ id }, index) => ({ id, actor: requests[index]!.requestedBy }));
+    for (const [actor, alike] of groupRows(told, (attempt) => attempt.actor)) {
+      logger.log({ event: 'attempt.requested', actor, attempts: alike.map(({ id }) => id) });
     }
   });
   const numbers = new Map(counted.map(({ id, number }) => [id, number]));
