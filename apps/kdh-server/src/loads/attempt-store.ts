@@ -127,8 +127,11 @@ function applyAlike(sql: Sql, moves: Move[]): Promise<Moved[]> {
   );
 }
 
-/** docs/audit-log.md, "Entries": the last arrow, where the move began, and the states that it only went through. */
-function eventBodyOf({ steps, reasonCode, body }: Move) {
+/**
+ * The body of the audit event of a move: the last arrow, where the move began, and the states that it only went through.
+ * docs/audit-log.md, "Entries".
+ */
+export function eventBodyOf({ steps, reasonCode, body }: Move) {
   const last = steps.at(-1) as Transition;
   return {
     event: last.event,
