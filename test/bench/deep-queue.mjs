@@ -13,9 +13,9 @@ import pg from 'pg';
 import { openDeriveQueue } from '../../apps/kdh-server/dist/queue/queue.js';
 import { readyLine, startChild } from '../../apps/launcher/dist/child.js';
 import { ensureDatabase, preparePostgres } from '../../apps/launcher/dist/embedded-postgres.js';
-import { migrateDatabase } from '../../apps/launcher/dist/migration.js';
 import { postgresPart } from '../../apps/launcher/dist/parts.js';
 import { cpuSecondsOf, familyOf } from './loads/processes.mjs';
+import { migrate } from './migration.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -127,7 +127,7 @@ async function openPostgres() {
   const settings = {};
   for (const name of ['deep', 'empty']) {
     await ensureDatabase(postgres, name);
-    settings[name] = { KDH_DATABASE_URL: await migrateDatabase(folder, postgres.urlOf(name)) };
+    settings[name] = { KDH_DATABASE_URL: await migrate(folder, postgres.urlOf(name)) };
   }
   const stop = async () => {
     child.process.kill(part.signals.stop);

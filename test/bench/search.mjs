@@ -25,7 +25,7 @@ import { TransfersService } from '../../apps/kdh-server/dist/audit/transfers.ser
 import { Database } from '../../apps/kdh-server/dist/database/database.js';
 import { readyLine, startChild } from '../../apps/launcher/dist/child.js';
 import { ensureDatabase, preparePostgres } from '../../apps/launcher/dist/embedded-postgres.js';
-import { migrateDatabase } from '../../apps/launcher/dist/migration.js';
+import { migrate } from './migration.mjs';
 import {
   bdkId,
   campaignId,
@@ -70,7 +70,7 @@ try {
   await readyLine(child, postgres.readyText, 60_000);
   await ensureDatabase(postgres, 'openkdh');
   const url = postgres.urlOf('openkdh');
-  const applicationUrl = await migrateDatabase(folder, url);
+  const applicationUrl = await migrate(folder, url);
   const filled = join(folder, `filled-${transfers}`);
   if (!existsSync(filled)) {
     await fill(url);

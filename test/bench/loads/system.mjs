@@ -7,7 +7,6 @@ import pg from 'pg';
 import { openApi } from '../../../apps/launcher/dist/api.js';
 import { readyLine, startChild } from '../../../apps/launcher/dist/child.js';
 import { ensureDatabase, preparePostgres } from '../../../apps/launcher/dist/embedded-postgres.js';
-import { migrateDatabase } from '../../../apps/launcher/dist/migration.js';
 import {
   fleetPart,
   hsmPart,
@@ -21,6 +20,7 @@ import {
   makePassphrase,
   provisionKeys,
 } from '../../../apps/launcher/dist/provision.js';
+import { migrate } from '../migration.mjs';
 import { writeIdentities } from './identities.mjs';
 import { serialsOf } from './terminals.mjs';
 
@@ -71,7 +71,7 @@ export async function startSystem(folder, { redisUrl, profileFolder, serverEnvir
     await startNew('PostgreSQL', postgresPart(postgres));
     for (const database of ['openkdh', 'bound']) await ensureDatabase(postgres, database);
     const databaseUrl = postgres.urlOf('openkdh');
-    const applicationUrl = await migrateDatabase(folder, databaseUrl);
+    const applicationUrl = await migrate(folder, databaseUrl);
     await startNew('soft-hsm', hsmPart(folder));
     const hsmSocket = hsmSocketOf(folder);
     const ports = { port: await freePort(0), terminalPort: await freePort(0) };
