@@ -15,6 +15,7 @@ export {
   type Query,
   type SlotResult,
 } from './loading.ts';
+export { newMessageId } from './message-id.ts';
 export {
   type Incoming,
   type KdhMessage,

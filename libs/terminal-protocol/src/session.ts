@@ -1,9 +1,9 @@
-import { v7 as uuidv7 } from 'uuid';
 import type * as z from 'zod';
 import { type Envelope, envelope } from './connection.ts';
 import { ProtocolError } from './errors.ts';
 import { parseFrame } from './json.ts';
 import { protocolLimits } from './limits.ts';
+import { newMessageId } from './message-id.ts';
 import { type Incoming, type MessageRow, messageRow, type Outgoing, type Role } from './messages.ts';
 import type { Phase } from './phases.ts';
 
@@ -11,7 +11,7 @@ import type { Phase } from './phases.ts';
 export type Received<M> = M & { readonly id: string; readonly re?: string };
 
 /** Opens a session on a new connection, for the end named by `role`. `newId` makes message and session ids. */
-export function openSession<R extends Role>(role: R, newId: () => string = uuidv7): Session<R> {
+export function openSession<R extends Role>(role: R, newId: () => string = newMessageId): Session<R> {
   return new Session(role, newId);
 }
 

@@ -1,5 +1,6 @@
 import {
   type KdhMessage,
+  newMessageId,
   openSession,
   ProtocolError,
   protocolLimits,
@@ -7,7 +8,6 @@ import {
   type Session,
   type TerminalMessage,
 } from '@openkdh/terminal-protocol';
-import { v7 as uuidv7 } from 'uuid';
 import type { RawData, WebSocket } from 'ws';
 import type { KnownTerminal } from './admission.ts';
 import { gatewayLimits } from './limits.ts';
@@ -44,7 +44,7 @@ export class TerminalConnection {
     private readonly onRefused: (error: ProtocolError) => void,
   ) {
     this.session = openSession('kdh', () => {
-      this.lastMessageId = uuidv7();
+      this.lastMessageId = newMessageId();
       return this.lastMessageId;
     });
     this.sessionId = this.session.sid as string;
