@@ -19,12 +19,16 @@ import { LogReader } from './read.ts';
 
 /** A signed checkpoint after so many records; start reads back to the last one. */
 const recordsPerCheckpoint = 1000;
+/** So many records do not wait for others to share their write: those of two turns (wire/connection.ts). */
+const recordsPerWrite = 8;
 /** Events after which this HSM may not work any more. */
 const signedAtOnce: readonly AuditEntry['event'][] = ['failed', 'shutdown', 'tampered'];
 
 /** Lines that share one write, and the promise that it is on disk. */
 interface Batch {
   lines: AuditLine[];
+  /** Waits no longer for other records. */
+  begin: () => void;
   written: Promise<void>;
 }
 
@@ -97,10 +101,11 @@ export class AuditLog {
    */
   append(entry: AuditEntry, releasedKeys = 0): Promise<void> {
     this.#collecting ??= this.#startBatch();
-    const { lines, written } = this.#collecting;
+    const { lines, written, begin } = this.#collecting;
     lines.push(this.#chain(entry, releasedKeys));
     const due = this.#head.seq - this.#head.checkpointSeq >= recordsPerCheckpoint;
     if (due || signedAtOnce.includes(entry.event)) lines.push(this.#checkpoint());
+    if (lines.length >= recordsPerWrite) begin();
     return written;
   }
 
@@ -120,9 +125,12 @@ export class AuditLog {
   }
 
   #startBatch(): Batch {
-    const batch: Batch = { lines: [], written: Promise.resolve() };
-    const afterThisTick = new Promise<void>((resolve) => setImmediate(resolve));
-    batch.written = Promise.all([this.#lastWrite, afterThisTick]).then(() => {
+    const batch: Batch = { lines: [], begin: () => {}, written: Promise.resolve() };
+    const begun = new Promise<void>((resolve) => {
+      batch.begin = resolve;
+      setImmediate(() => setImmediate(resolve)); // the next turn has its records in it by then
+    });
+    batch.written = Promise.all([this.#lastWrite, begun]).then(() => {
       this.#collecting = undefined;
       return this.#file.append(batch.lines);
     });

@@ -6,10 +6,10 @@ const maxInFlight = 256;
 const maxUnreadBytes = 1024 * 1024;
 
 /**
- * Commands that are worked on in one turn. Between turns other hosts have theirs, what is durable is answered, and the
- * records of this turn are on their way to the disk while the next one computes.
+ * Commands that are worked on in one turn. Between turns other hosts have theirs, and what is durable is answered: of two
+ * halves of what a host has under way one computes while the other is written, answered and sent anew.
  */
-const commandsPerTurn = 8;
+const commandsPerTurn = 4;
 
 /** Answers one message; `undefined` for one that cannot be answered, which ends the connection. Never rejects. */
 export type AnswerMessage = (message: Buffer) => Buffer | Promise<Buffer> | undefined;
@@ -77,8 +77,8 @@ export function serveConnection(
     inFlight += messages.length;
     const idle = waiting.length === 0;
     waiting.push(...messages);
-    if (idle) work();
-    else adjustReading();
+    if (idle) setImmediate(work);
+    adjustReading();
   });
   socket.on('end', () => {
     finishing = true;
