@@ -39,8 +39,8 @@ function defineDraft<Own extends Members>(
     summary: `Writes an order: ${summary}`,
     members: { ...own, ...common },
     async run(values) {
-      const { out, purpose, ticket, hours = 1 } = values as ValuesOf<typeof common>;
-      const { hsm, act, details } = await draft(values as ValuesOf<Own>);
+      const { out, purpose, ticket, hours = 1, ...ofTheAct } = values as ValuesOf<typeof common>;
+      const { hsm, act, details } = await draft(ofTheAct as ValuesOf<Own>); // what is signed says no more
       const now = Date.now();
       const order: Order = {
         v: 1,
