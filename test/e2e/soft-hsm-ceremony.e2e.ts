@@ -102,6 +102,13 @@ describe('the ceremony in docs/hsm.md, word for word', () => {
     };
   }
 
+  test('what the officers sign says what is granted, and no more', () => {
+    const { order } = JSON.parse(readFileSync(join(home.folder, 'grant.order'), 'utf8')) as { order: object };
+    const ofEveryOrder = ['v', 'hsm', 'act', 'notBefore', 'expiry', 'nonce', 'purpose', 'ticket'];
+    const ofAGrant = ['activity', 'client', 'count', 'lmkId'];
+    expect(Object.keys(order).sort()).toEqual([...ofEveryOrder, ...ofAGrant].sort());
+  });
+
   async function strangerIsCutOff(): Promise<void> {
     const stranger = await WireClient.unix(home.socket);
     await expect(stranger.call('HEADNC')).rejects.toThrow('closed the connection');
