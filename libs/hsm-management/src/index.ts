@@ -25,4 +25,5 @@ export { ed25519Hex, ed25519PublicKey } from './ed25519.ts';
 export { HsmManagementError, type HsmManagementErrorCode } from './errors.ts';
 export { formatMessage, type ManagementMessage, MessageReader } from './messages.ts';
 export { longestOrderMs, type Officer, type Order, orderBytes, type SignedOrder } from './orders.ts';
+export { shortestPassphraseBytes } from './passphrases.ts';
 export type { DrillResult, Progress } from './progress.ts';

@@ -1,6 +1,6 @@
 import type { DrillResult, Progress } from '@openkdh/hsm-management';
 import { HsmRefusal } from '../errors.ts';
-import { askNewSecret, type Dialogue } from './dialogue.ts';
+import { askNewPassphrase, type Dialogue } from './dialogue.ts';
 import { callHsm, statusOf } from './management.ts';
 
 /** What shares are given for, in the words of the prompts. */
@@ -50,8 +50,8 @@ async function takeShare(socketPath: string, dialogue: Dialogue, progress: Progr
   const { taken, waitingFor } = progress;
   const custodian = waitingFor[0]!;
   const count = `Custodian ${taken + 1} of ${taken + waitingFor.length}`;
-  const passphrase = await askNewSecret(
-    `${count}, ${custodian}: a new passphrase for the share (hidden)`,
+  const passphrase = await askNewPassphrase(
+    `${count}, ${custodian}: a new passphrase for the share`,
     dialogue,
   );
   return asCustodian(socketPath, 'take-share', custodian, passphrase, dialogue, progress);

@@ -1,3 +1,4 @@
+import { shortestPassphraseBytes } from '@openkdh/hsm-management';
 import { CliError } from '../errors.ts';
 import { askHidden, askShown, openTerminal, type Terminal } from '../prompt.ts';
 import { printable } from '../text/printable.ts';
@@ -30,20 +31,32 @@ export async function withDialogue<Result>(talk: (dialogue: Dialogue) => Promise
   }
 }
 
-/** Asks for a secret that is chosen now, until it is typed twice alike. The caller wipes it. */
-export async function askNewSecret(question: string, { tell, askSecret }: Dialogue): Promise<Uint8Array> {
+/**
+ * Asks for a passphrase that is chosen now, until it is long enough and typed twice alike. Where the answers are lines that
+ * somebody has prepared, one that is not throws CLI_MEMBER_INVALID: the next lines are those of others. The caller wipes it.
+ */
+export async function askNewPassphrase(question: string, dialogue: Dialogue): Promise<Uint8Array> {
   for (;;) {
-    const secret = await askSecret(question);
-    const again = await askSecret('The same once more').catch((error: unknown) => {
-      secret.fill(0);
+    const passphrase = await dialogue.askSecret(
+      `${question}, of ${shortestPassphraseBytes} characters or more (hidden)`,
+    );
+    const objection = await objectionTo(passphrase, dialogue).catch((error: unknown) => {
+      passphrase.fill(0);
       throw error;
     });
-    const alike = Buffer.compare(secret, again) === 0;
-    again.fill(0);
-    if (alike) return secret;
-    secret.fill(0);
-    tell('These were not the same; once more from the beginning.');
+    if (objection === undefined) return passphrase;
+    passphrase.fill(0);
+    if (!dialogue.canAnswerAgain) throw new CliError('CLI_MEMBER_INVALID', `passphrase: ${objection}`);
+    dialogue.tell(`Not taken: ${objection}. Once more from the beginning.`);
   }
+}
+
+async function objectionTo(passphrase: Uint8Array, { askSecret }: Dialogue): Promise<string | undefined> {
+  if (passphrase.length < shortestPassphraseBytes) return 'it is too short';
+  const again = await askSecret('The same once more');
+  const isAlike = Buffer.compare(passphrase, again) === 0;
+  again.fill(0);
+  return isAlike ? undefined : 'these were not the same';
 }
 
 function standardInput(): Terminal {

@@ -8,7 +8,20 @@ export interface HsmStatus {
   readonly state: string;
   readonly hsmId?: string;
   readonly auditLog?: { readonly seq: number; readonly checkpointKey: string };
+  readonly grants?: readonly HsmGrant[];
   readonly ceremony: Progress;
+}
+
+/** An activity that two officers have allowed; its times as ISO 8601, UTC. */
+export interface HsmGrant {
+  readonly id: string;
+  readonly activity: string;
+  readonly client: string;
+  readonly lmkId: string;
+  /** How many times it may still be done. */
+  readonly remaining: number;
+  readonly notBefore: string;
+  readonly expiry: string;
 }
 
 /**

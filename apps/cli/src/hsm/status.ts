@@ -1,6 +1,7 @@
 import { defineCommand } from '../command.ts';
 import { rows } from '../text/rows.ts';
-import { callHsm, statusOf } from './management.ts';
+import { utcTime, utcTimeAndWhatIsLeft } from '../text/time.ts';
+import { callHsm, type HsmGrant, statusOf } from './management.ts';
 import { socket } from './members.ts';
 
 export const status = defineCommand({
@@ -9,11 +10,11 @@ export const status = defineCommand({
     'What the HSM is and how it is: state, LMKs, head of its log, officers, shares, grants, ceremony under way.',
   members: { socket },
   run: ({ socket }) => statusOf(socket),
-  text({ auditLog, ceremony, ...status }) {
+  text({ auditLog, ceremony, grants, ...status }) {
     const { asked, waitingFor } = ceremony;
     const underWay = asked !== undefined || waitingFor.length > 0;
     const parts = [
-      ['', status],
+      ['', { ...status, grants: grants?.map(readable) }],
       ['\nAudit log\n\n', auditLog],
       ['\nCeremony under way, which hsm shares goes on with\n\n', underWay ? ceremony : undefined],
     ] as const;
@@ -28,3 +29,7 @@ export const selfTest = defineCommand({
   run: async ({ socket }) => (await callHsm(socket, 'self-test')).line as { failed: string[] },
   refuses: ({ failed }) => failed.length > 0,
 });
+
+function readable({ notBefore, expiry, ...grant }: HsmGrant): object {
+  return { ...grant, notBefore: utcTime(notBefore), expiry: utcTimeAndWhatIsLeft(expiry, new Date()) };
+}

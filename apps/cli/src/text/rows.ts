@@ -14,7 +14,7 @@ export function columns(table: readonly (readonly string[])[]): string {
     .join('');
 }
 
-/** The members of an answer, a line each; a list, or an object of many members, follows its name, indented. */
+/** The members of an answer, a line each; a list follows its name, indented, an empty line between items of several lines. */
 export function rows(answer: object, indent = ''): string {
   const members = Object.entries(answer).filter(([, value]) => value !== undefined);
   const width = Math.max(0, ...members.map(([name]) => name.length));
@@ -22,7 +22,7 @@ export function rows(answer: object, indent = ''): string {
     .map(([name, value]) => {
       const line = lineOf(value);
       if (line !== undefined) return `${indent}${name.padEnd(width)}  ${line}\n`;
-      return `${indent}${name}\n${(value as unknown[]).map((item) => itemText(item, `${indent}  `)).join('')}`;
+      return `${indent}${name}\n${itemsText(value as unknown[], `${indent}  `)}`;
     })
     .join('');
 }
@@ -37,7 +37,11 @@ function lineOf(value: unknown): string | undefined {
 
 const mostInALine = 2;
 
-function itemText(item: unknown, indent: string): string {
-  const isLarge = typeof item === 'object' && item !== null && Object.keys(item).length > mostInALine;
-  return isLarge ? rows(item, indent) : `${indent}${lineOf(item)}\n`;
+function itemsText(items: readonly unknown[], indent: string): string {
+  const texts = items.map((item) => (isLarge(item) ? rows(item, indent) : `${indent}${lineOf(item)}\n`));
+  return texts.join(items.some(isLarge) ? '\n' : '');
+}
+
+function isLarge(item: unknown): item is object {
+  return typeof item === 'object' && item !== null && Object.keys(item).length > mostInALine;
 }

@@ -1,11 +1,10 @@
 import { wipe } from '@openkdh/block-ciphers';
+import { shortestPassphraseBytes } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 import type { Random } from '../random/random-source.ts';
 import type { ShareAssignment } from './configuration.ts';
 import { type SealedShare, type Stretch, sealShare } from './sealed-share.ts';
 import { combineShares, type Share, splitSecret } from './shamir.ts';
-
-const shortestPassphrase = 12;
 
 /**
  * Hands the shares of a sealing key out to custodians, each sealed with a passphrase that only the custodian knows.
@@ -114,8 +113,11 @@ export function requireAssignable(
 }
 
 export function requirePassphrase(passphrase: Uint8Array): void {
-  if (passphrase.length < shortestPassphrase) {
-    throw new SoftHsmError('SOFT_HSM_SEAL', `a passphrase of at least ${shortestPassphrase} bytes expected`);
+  if (passphrase.length < shortestPassphraseBytes) {
+    throw new SoftHsmError(
+      'SOFT_HSM_SEAL',
+      `a passphrase of at least ${shortestPassphraseBytes} bytes expected`,
+    );
   }
 }
 

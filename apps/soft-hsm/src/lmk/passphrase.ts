@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
+import { shortestPassphraseBytes } from '@openkdh/hsm-management';
 import { SoftHsmError } from '../errors.ts';
 
-const shortest = 12;
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 
@@ -19,8 +19,11 @@ export function readPassphrase(path: string): Buffer {
   if (contents[end - 1] === carriageReturn) end -= 1;
   const passphrase = Buffer.from(contents.subarray(0, end));
   contents.fill(0);
-  if (passphrase.length < shortest) {
-    throw new SoftHsmError('SOFT_HSM_FILE', `the passphrase in ${path} must have at least ${shortest} bytes`);
+  if (passphrase.length < shortestPassphraseBytes) {
+    throw new SoftHsmError(
+      'SOFT_HSM_FILE',
+      `the passphrase in ${path} must have at least ${shortestPassphraseBytes} bytes`,
+    );
   }
   return passphrase;
 }

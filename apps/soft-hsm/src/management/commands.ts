@@ -76,7 +76,11 @@ export const managementCommands: Readonly<Record<string, ManagementCommand>> = {
           x,
           threshold,
         })),
-        grants: dualControl?.grants.active,
+        grants: dualControl?.grants.active.map(({ notBefore, expiry, ...grant }) => ({
+          ...grant,
+          notBefore: new Date(notBefore).toISOString(),
+          expiry: new Date(expiry).toISOString(),
+        })),
         ceremony: ceremonies.progress,
       },
     };
