@@ -7,6 +7,7 @@ import { applyMoves, lockAttempts } from '../../apps/kdh-server/src/loads/attemp
 import { readChunk, readReservedKeys } from '../../apps/kdh-server/src/loads/chunk.ts';
 import { Dispatcher } from '../../apps/kdh-server/src/loads/dispatcher.ts';
 import { requestFirstLoads } from '../../apps/kdh-server/src/loads/first-load.ts';
+import { loadsInFlight } from '../../apps/kdh-server/src/loads/in-flight.ts';
 import { OutboxRelay } from '../../apps/kdh-server/src/loads/outbox-relay.ts';
 import { Sweeper } from '../../apps/kdh-server/src/loads/sweeper.ts';
 import type { DeriveQueue } from '../../apps/kdh-server/src/queue/queue.ts';
@@ -163,6 +164,20 @@ describe(`the engine with ${WAITING} attempts waiting`, () => {
     expect(await queuedAnew(0)).toEqual([recent, old]);
   });
 
+  /** What a terminal's session of this node sends, by `session`. */
+  const sent: LiveSession[] = [];
+  const sessionOf = (n: number, epoch = 1n) => {
+    const session = {
+      terminalId: id('3', n),
+      serial: `SIM-${n}`,
+      epoch,
+      sessionId: id('5', 1),
+      ready: true,
+      send: () => sent.push(session),
+    } as unknown as LiveSession;
+    return session;
+  };
+
   test('a terminal connects, takes what waits for it, and a send is checked', () =>
     byIndex(async () => {
       const terminalId = id('3', 5_001);
@@ -174,18 +189,40 @@ describe(`the engine with ${WAITING} attempts waiting`, () => {
         tlsFingerprint: '',
         hello: { hardware: '1', firmware: '1' } as never,
       });
-      const sent: string[] = [];
-      const session = {
-        terminalId,
-        epoch,
-        sessionId: id('5', 1),
-        send: (message: { t: string }) => sent.push(message.t),
-      } as unknown as LiveSession;
-      const dispatcher = new Dispatcher(config, database, new SessionRegistry(), signals);
-      await dispatcher.drain(session);
+      const session = sessionOf(5_001, epoch);
+      const registry = new SessionRegistry();
+      registry.register(session);
+      await new Dispatcher(config, database, registry, signals).drain(session);
+      await until(() => sent.includes(session));
       await requestFirstLoads(sql, [terminalId], { expirySeconds: 600 });
-      expect(sent).toEqual(['LOAD_KEYS']);
-    }, 8));
+      await opener.close(session);
+    }, 10));
+
+  test('of a large fleet, a node sends no more than may be in flight; each answer makes room for the next', async () => {
+    const above = 20;
+    const fleet = Array.from({ length: loadsInFlight + above }, (_, n) => sessionOf(10 * n + 10_001));
+    const registry = new SessionRegistry();
+    for (const session of fleet) registry.register(session);
+    const dispatcher = new Dispatcher(config, database, registry, signals);
+    sent.length = 0;
+    dispatcher.wake(
+      fleet.map(({ terminalId }) => ({ attemptId: terminalId.replace('3', '4'), terminalId })), // the same number
+    );
+    const countSent = async () =>
+      (await client.query(`select 1 from attempt where state = 'SENT' and sent_epochs = '{1}'`)).rowCount;
+    await until(() => sent.length >= loadsInFlight);
+    expect([sent.length, await countSent()]).toEqual([loadsInFlight, loadsInFlight]);
+    for (const session of fleet.slice(0, above / 2)) {
+      dispatcher.answered(session.terminalId.replace('3', '4'), session);
+    }
+    await until(() => sent.length === loadsInFlight + above / 2);
+    for (const session of fleet.slice(above / 2, above)) {
+      registry.remove(session);
+      dispatcher.sessionEnded(session);
+    }
+    await until(() => sent.length === loadsInFlight + above);
+    expect(sent).toEqual(fleet);
+  });
 });
 
 /** Waits for a condition, however slow the machine is; the test's own time limit ends it. */

@@ -18,6 +18,7 @@ import { type LiveSession, SessionRegistry } from '../sessions/session-registry.
 import { transition } from './attempt.ts';
 import { applyMoves, attemptOf, type Move } from './attempt-store.ts';
 import { type DispatchCheck, mayDispatch } from './dispatch-rules.ts';
+import { type Dispatch, InFlight } from './in-flight.ts';
 import { ending } from './load-requests.ts';
 
 interface DispatchRow extends Omit<DispatchCheck, 'sessionEpoch' | 'frozenBdk'> {
@@ -44,14 +45,10 @@ interface KeyRow {
 const CATCH_UP_MILLISECONDS = 5_000;
 const CATCH_UP_ATTEMPTS = 500;
 
-interface Dispatch {
-  attemptId: string;
-  session: LiveSession;
-}
-
 /**
  * Step 3 of a load: the preconditions are checked again in the transaction that writes SENT; only after its commit do
- * bytes leave, to the session whose epoch is current. An attempt without a session waits for the terminal's next HELLO.
+ * bytes leave, to the session whose epoch is current. An attempt without a session waits for the terminal's next HELLO, one
+ * above what may be in flight for an answer to another.
  */
 @Injectable()
 export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -64,6 +61,10 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
       failureEvent: 'dispatch.catch-up-delayed',
     },
     () => this.catchUp(),
+  );
+  private readonly inFlight = new InFlight();
+  private readonly looks = new GroupCommit<string, string[]>((terminalIds) =>
+    readDispatchable(this.database, terminalIds),
   );
   private readonly commits = new GroupCommit<Dispatch, KdhMessage | undefined>((items) => this.commit(items));
 
@@ -89,21 +90,39 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
     await this.catchingUp.stop();
   }
 
-  /** Attempts became DISPATCHABLE: sends those whose terminal is connected here. */
+  /** Attempts became DISPATCHABLE: sends those whose terminal is connected here, as far as there are places. */
   wake(attempts: { attemptId: string; terminalId: string }[]): void {
     for (const { attemptId, terminalId } of attempts) {
       const session = this.sessions.get(terminalId);
-      if (session?.ready) void this.dispatch(attemptId, session);
+      if (session?.ready) this.inFlight.enqueue(attemptId, session);
     }
+    this.sendNext();
   }
 
-  /** Sends what waits for this terminal; called at HELLO and whenever its session becomes ready. */
-  async drain(session: LiveSession): Promise<void> {
-    const waiting = await this.database.query<{ id: string }>(
-      `select id from attempt where terminal_id = $1 and outcome is null and state = 'DISPATCHABLE' order by id`,
-      [session.terminalId],
-    );
-    for (const { id } of waiting) await this.dispatch(id, session);
+  /** Sends what waits for this terminal; called once its session is registered and ready. */
+  async drain({ terminalId }: LiveSession): Promise<void> {
+    const waiting = await this.looks.add(terminalId);
+    this.wake(waiting.map((attemptId) => ({ attemptId, terminalId })));
+  }
+
+  /** The terminal has said what became of a load, or that it knows nothing of it: another may be sent. */
+  answered(attemptId: string, session: LiveSession): void {
+    this.inFlight.release({ attemptId, session });
+    this.sendNext();
+  }
+
+  /** The session is over: its loads are no longer waited for here. */
+  sessionEnded(session: LiveSession): void {
+    this.inFlight.releaseAll(session);
+    this.sendNext();
+  }
+
+  private sendNext(): void {
+    const readySession = (terminalId: string) => {
+      const session = this.sessions.get(terminalId);
+      return session?.ready ? session : undefined;
+    };
+    for (const dispatch of this.inFlight.admit(performance.now(), readySession)) void this.dispatch(dispatch);
   }
 
   /** What a lost signal left waiting for terminals that are connected here. */
@@ -120,13 +139,16 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
     );
   }
 
-  private async dispatch(attemptId: string, session: LiveSession): Promise<void> {
+  private async dispatch(dispatch: Dispatch): Promise<void> {
+    const { attemptId, session } = dispatch;
+    let message: KdhMessage | undefined;
     try {
-      const message = await this.commits.add({ attemptId, session });
-      if (message) await failpoint('socket.write', async () => session.send(message));
+      message = await this.commits.add(dispatch);
+      if (message) await failpoint('socket.write', async () => session.send(message as KdhMessage));
     } catch (error) {
       this.logger.warn({ event: 'dispatch.delayed', attempt: attemptId, msg: (error as Error).message });
     }
+    if (!message) this.answered(attemptId, session);
   }
 
   private commit(items: Dispatch[]): Promise<(KdhMessage | undefined)[]> {
@@ -168,6 +190,18 @@ export class Dispatcher implements OnModuleInit, OnApplicationBootstrap, BeforeA
       );
     });
   }
+}
+
+/** What waits for each of the terminals, the oldest first. */
+async function readDispatchable(sql: Sql, terminalIds: string[]): Promise<string[][]> {
+  const rows = await sql.query<{ id: string; terminalId: string }>(
+    `select id, terminal_id as "terminalId" from attempt
+     where terminal_id = any($1::uuid[]) and outcome is null and state = 'DISPATCHABLE' order by id`,
+    [terminalIds],
+    'read-dispatchable',
+  );
+  const byTerminal = groupRows(rows, (row) => row.terminalId);
+  return terminalIds.map((terminalId) => (byTerminal.get(terminalId) ?? []).map(({ id }) => id));
 }
 
 /**

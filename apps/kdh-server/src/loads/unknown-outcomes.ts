@@ -37,6 +37,7 @@ export class UnknownOutcomes implements OnModuleInit {
       const step = transition(attemptOf(row), 'terminalDoesNotKnow');
       return (await applyMoves(sql, [{ steps: [step], actor: `terminal:${session.serial}` }])).has(attemptId);
     });
+    this.dispatcher.answered(attemptId, session);
     if (moved) this.dispatcher.wake([{ attemptId, terminalId: session.terminalId }]);
   }
 }

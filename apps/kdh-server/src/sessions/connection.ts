@@ -10,6 +10,7 @@ import {
 } from '@openkdh/terminal-protocol';
 import type { RawData, WebSocket } from 'ws';
 import type { KnownTerminal } from './admission.ts';
+import { Deadline } from './deadline.ts';
 import { gatewayLimits } from './limits.ts';
 import type { LiveSession } from './session-registry.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -34,7 +35,7 @@ export class TerminalConnection {
   private handling = false;
   private lastMessageId = '';
   private pingTimer: NodeJS.Timeout | undefined;
-  private deadline: NodeJS.Timeout | undefined;
+  private readonly deadline = new Deadline();
   private onClosed: () => void = () => {};
 
   constructor(
@@ -51,12 +52,12 @@ export class TerminalConnection {
     this.expect(protocolLimits.helloTimeoutMs, 'no HELLO in time');
     socket.on('error', (error) => this.brokenFrame(error));
     socket.on('close', () => {
-      clearTimeout(this.deadline);
+      this.deadline.clear();
       clearInterval(this.pingTimer);
       this.onClosed();
     });
     socket.on('ping', () => void this.spend());
-    socket.on('pong', () => clearTimeout(this.deadline));
+    socket.on('pong', () => this.deadline.clear());
   }
 
   onClose(listener: () => void): void {
@@ -80,7 +81,7 @@ export class TerminalConnection {
 
   /** The session is welcomed: pings begin. */
   startPinging(): void {
-    clearTimeout(this.deadline);
+    this.deadline.clear();
     this.pingTimer = setInterval(() => {
       this.socket.ping();
       this.expect(protocolLimits.pongTimeoutMs, 'no pong in time');
@@ -136,11 +137,10 @@ export class TerminalConnection {
   }
 
   private expect(milliseconds: number, reason: string): void {
-    clearTimeout(this.deadline);
-    this.deadline = setTimeout(() => {
+    this.deadline.start(milliseconds, () => {
       this.onRefused(new ProtocolError('TIMEOUT', reason, { fatal: true }));
       this.socket.terminate();
-    }, milliseconds);
+    });
   }
 
   private async drain(handle: MessageHandler): Promise<void> {

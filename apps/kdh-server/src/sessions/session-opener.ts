@@ -8,6 +8,7 @@ import { groupRows } from '../database/rows.ts';
 import { signal } from '../database/signals.ts';
 import { transition } from '../loads/attempt.ts';
 import { applyMoves, attemptOf } from '../loads/attempt-store.ts';
+import type { LiveSession } from './session-registry.ts';
 
 export interface OpenedSession {
   epoch: bigint;
@@ -29,6 +30,8 @@ interface Opening {
   hello: Hello;
 }
 
+type Closing = Pick<LiveSession, 'terminalId' | 'serial' | 'epoch'>;
+
 interface Opened extends Omit<OpenedSession, 'unknown'> {
   terminalId: string;
   /** The other node whose open session this one took over. */
@@ -43,6 +46,7 @@ interface Opened extends Omit<OpenedSession, 'unknown'> {
 export class SessionOpener {
   private readonly actor: string;
   private readonly commits = new GroupCommit<Opening, OpenedSession>((items) => this.commit(items));
+  private readonly closings = new GroupCommit<Closing, undefined>((items) => this.commitClosings(items));
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -56,18 +60,40 @@ export class SessionOpener {
   }
 
   /** Compares on the epoch: a close that arrives late must not close the session that followed (F12). */
-  async close(terminalId: string, serial: string, epoch: bigint): Promise<void> {
+  close(closing: Closing): Promise<undefined> {
+    return this.closings.add(closing);
+  }
+
+  private async commitClosings(items: Closing[]): Promise<undefined[]> {
     await this.database.transaction(async (sql) => {
-      const closed = await sql.query(
-        `update terminal_session set closed_at = now()
-         where terminal_id = $1 and epoch = $2 and closed_at is null returning 1`,
-        [terminalId, epoch],
+      const closed = await sql.query<Closing>(
+        `with held as materialized (
+           select s.terminal_id, c.serial, c.epoch
+           from unnest($1::uuid[], $2::text[], $3::bigint[]) as c(terminal_id, serial, epoch)
+             join terminal_session s using (terminal_id, epoch)
+           where s.closed_at is null order by s.terminal_id for no key update of s
+         )
+         update terminal_session s set closed_at = now() from held h
+         where s.terminal_id = h.terminal_id and s.epoch = h.epoch and s.closed_at is null
+         returning s.terminal_id as "terminalId", h.serial, h.epoch`,
+        [
+          items.map((item) => item.terminalId),
+          items.map((item) => item.serial),
+          items.map((item) => item.epoch),
+        ],
+        'close-sessions',
       );
-      if (closed.length === 0) return;
-      await appendAuditEvents(sql, [
-        { type: 'session.closed', actor: `terminal:${serial}`, terminalId, body: { epoch: Number(epoch) } },
-      ]);
+      await appendAuditEvents(
+        sql,
+        closed.map(({ terminalId, serial, epoch }) => ({
+          type: 'session.closed',
+          actor: `terminal:${serial}`,
+          terminalId,
+          body: { epoch: Number(epoch) },
+        })),
+      );
     });
+    return items.map(() => undefined);
   }
 
   private commit(items: Opening[]): Promise<OpenedSession[]> {

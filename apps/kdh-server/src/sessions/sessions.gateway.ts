@@ -63,8 +63,9 @@ export class SessionsGateway {
     const { live } = connection;
     if (!live) return;
     this.sessions.remove(live);
+    this.dispatcher.sessionEnded(live);
     this.opener
-      .close(live.terminalId, live.serial, live.epoch)
+      .close(live)
       .catch((error: Error) => this.logger.warn({ event: 'session.close-not-recorded', msg: error.message }));
   }
 
@@ -137,6 +138,7 @@ export class SessionsGateway {
       throw new ProtocolError('RESULT_SIGNATURE', `attempt ${result.attempt}`);
     }
     const { verdict, ack } = await this.results.record(live, result);
+    this.dispatcher.answered(result.attempt, live);
     if (verdict === 'contradiction') {
       throw new ProtocolError('DUPLICATE_RESULT_DIFFERS', `attempt ${result.attempt}`);
     }
