@@ -6,15 +6,11 @@ import { type FailpointName, failpoint } from '../failpoints.ts';
 import { refuseMightyRole, refuseUnmigratedDatabase, refuseUnsafeDatabase } from './boot-checks.ts';
 import { openDataSource } from './data-source.ts';
 
-const int8Array = 1016 as typeof pg.types.builtins.INT8; // int8[], which pg-types does not name
-const textsOf = pg.types.getTypeParser(int8Array) as (text: string) => string[];
 // int8 and int8[] as bigint: pg's defaults are strings.
-const INT8_ARRAY = 1016;
+const INT8_ARRAY = 1016 as typeof pg.types.builtins.INT8; // pg-types has no name for it
+const textsOf = pg.types.getTypeParser(INT8_ARRAY) as (text: string) => string[];
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => BigInt(text));
-pg.types.setTypeParser(INT8_ARRAY as never, (text: string) =>
-  text.slice(1, -1).split(',').filter(Boolean).map(BigInt),
-);
-pg.types.setTypeParser(int8Array, (text) => textsOf(text).map(BigInt));
+pg.types.setTypeParser(INT8_ARRAY, (text) => textsOf(text).map(BigInt));
 
 /** One connection's view: everything sent through it belongs to the same transaction. */
 export interface Sql {

@@ -11,34 +11,14 @@ import { Database, type Sql } from '../../database/database.ts';
 import { HSM } from '../../hsm/hsm.ts';
 import { PeriodicTask } from '../../periodic-task.ts';
 import { appendAuditEvents } from '../audit-event.ts';
-import {
-  areWorthAcknowledging,
-  ChainBroken,
-  type ChainEnd,
-  continueCopy,
-  emptyCopy,
-  hashOf,
-} from './hsm-chain.ts';
+import { areWorthAcknowledging, type ChainBroken, type ChainEnd, emptyCopy } from './hsm-chain.ts';
+import { fetchPart, type HsmLogPart } from './hsm-log-part.ts';
 
 /** An HSM with `--audit-limit` stops when too much is not acknowledged: at 5,000 records a second it would be 50,000. */
 const INTERVAL_MILLISECONDS = 10_000;
 
-/** An answer with fewer records was the last that there was, or nearly so. */
-const CAUGHT_UP_RECORDS = 20;
-
 /** Any constant of ours; held while records are copied, so that two nodes do not copy the same ones. */
 const COPY_LOCK = 4_711_016;
-
-/** Answers of the HSM, of some fifty records each, that are kept as one part. */
-const ANSWERS_PER_PART = 20;
-
-/** What was copied at a time, and where the copy ends with it. */
-interface Copied {
-  end: ChainEnd;
-  lines: string[];
-  /** That the HSM had no more. */
-  caughtUp: boolean;
-}
 
 /**
  * Copies the HSM's own log into the database, record by record as the HSM wrote them, and tells the HSM what is kept. The history
@@ -56,7 +36,6 @@ export class HsmLogCopy implements OnApplicationBootstrap, BeforeApplicationShut
 
   /** Something was copied that the HSM was not told of; after a start nobody knows. */
   private unacknowledged = true;
-  private isEnding = false;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -72,54 +51,32 @@ export class HsmLogCopy implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.isEnding = true;
     await this.task.stop();
   }
 
   /** Copies all that the HSM has written by now, and acknowledges it once it is committed. Fails when the node is stopped meanwhile. */
   async catchUp(): Promise<void> {
     const { serialNumber } = await this.hsm.status();
-    let copied: Copied;
+    let copied: HsmLogPart;
     do {
-      if (this.isEnding) throw new Error('the node is being stopped');
+      if (this.task.stopping) throw new Error('the node is being stopped');
       copied = await this.copyPart(serialNumber);
       this.unacknowledged ||= areWorthAcknowledging(copied.lines);
-    } while (!copied.caughtUp);
-    if (!this.unacknowledged || copied.end.seq === 0) return;
+    } while (!copied.caughtUp && !copied.broken);
+    if (!this.unacknowledged || copied.end.seq === 0 || copied.broken) return;
     await this.hsm.acknowledgeAuditRecords(copied.end.seq);
     this.unacknowledged = false;
   }
 
-  private copyPart(hsm: string): Promise<Copied> {
+  private copyPart(hsm: string): Promise<HsmLogPart> {
     return this.database.transaction(async (sql) => {
       await sql.query('select pg_advisory_xact_lock($1)', [COPY_LOCK]);
       const end = await endOfCopy(sql, hsm);
-      const copied: Copied = { end, lines: [], caughtUp: false };
-      try {
-        for (let answers = 0; answers < ANSWERS_PER_PART && !copied.caughtUp; answers++) {
-          const lines = await this.recordsAfter(copied.end);
-          copied.end = continueCopy(copied.end, lines);
-          copied.lines.push(...lines);
-          copied.caughtUp = lines.length < CAUGHT_UP_RECORDS;
-        }
-      } catch (error) {
-        if (!(error instanceof ChainBroken)) throw error;
-        await this.recordBroken(sql, hsm, copied.end, error);
-        await insertPart(sql, hsm, end, copied);
-        return { end: emptyCopy, lines: [], caughtUp: true };
-      }
-      await insertPart(sql, hsm, end, copied);
-      return copied;
+      const part = await fetchPart(this.hsm, end);
+      if (part.broken) await this.recordBroken(sql, hsm, part.end, part.broken);
+      await insertPart(sql, hsm, end, part);
+      return part;
     });
-  }
-
-  /** What the HSM has after the last record of the copy, which it must still have: else it, or its log, is another one. */
-  private async recordsAfter(end: ChainEnd): Promise<string[]> {
-    if (end.seq === 0) return this.hsm.auditRecords(1);
-    const [last, ...lines] = await this.hsm.auditRecords(end.seq);
-    if (last === undefined || hashOf(last) !== end.hash)
-      throw new ChainBroken(`the HSM does not have record ${end.seq} any more, or has another`);
-    return lines;
   }
 
   private async recordBroken(
@@ -153,7 +110,7 @@ async function insertPart(
   sql: Pick<Sql, 'query'>,
   hsm: string,
   before: ChainEnd,
-  { end, lines }: Copied,
+  { end, lines }: HsmLogPart,
 ): Promise<void> {
   if (lines.length === 0) return;
   await sql.query(
