@@ -16,6 +16,9 @@ const RELOADED = ['SIM-000001', 'SIM-000002'];
 /** Terminal that is revoked. */
 const REVOKED = 'SIM-000003';
 
+/** For what hangs, not for what is slow: longer than a terminal waits for an answer that does not come. */
+const REST_MILLISECONDS = 150_000;
+
 /** What else must go wrong so that a failpoint is reached. */
 const before: Partial<Record<FailpointName, string>> = {
   'unknown.resolve': 'socket.write:before=throw', // committed as SENT and never written
@@ -113,7 +116,7 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
       releasedAtFirst = (await hsm.operationCount())!;
       profile = await provisionKeys(stack.api);
       await startFleet();
-      await stack.until('the fleet is loaded', atRest, 60_000);
+      await stack.until('the fleet is loaded', atRest, REST_MILLISECONDS);
       await stack.until('the oracle is written', oracleIsCurrent);
       expect(await judge()).toEqual([]);
     });
@@ -141,7 +144,7 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
       const following = cases.findIndex((other) => other[0] === name && other[1] === side) + 1;
       await startServer(armed(...(cases[following] ?? cases[0]!)));
       await expectOutcome(name, side);
-      await stack.until('every load has ended', atRest, 60_000);
+      await stack.until('every load has ended', atRest, REST_MILLISECONDS);
       await stack.until('the oracle is written', oracleIsCurrent);
       for (const load of requested) await stack.api.get(`/loads/${load.id}`); // what was answered 201 is there
       expect(await judge()).toEqual([]);
@@ -166,7 +169,7 @@ export function crashMatrix(backend: 'PostgreSQL' | 'Redis'): void {
       if (name === 'freeze.commit') {
         const [bdk] = await stack.api.get<{ id: string; state: string }[]>('/bdks');
         expect(bdk!.state).toBe(side === 'after' ? 'FROZEN' : 'ACTIVE');
-        await stack.until('every load has ended', atRest, 60_000);
+        await stack.until('every load has ended', atRest, REST_MILLISECONDS);
         if (side === 'after') await stack.api.post(`/bdks/${bdk!.id}/release`, { reason: 'end of the test' });
       } else if (name === 'revoke.commit') {
         const [terminal] = await stack.api.get<{ state: string }[]>(`/terminals?serial=${REVOKED}`);
