@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import {
   type KdhMessage,
   type Kick,
@@ -8,9 +9,9 @@ import {
   protocolLimits,
   type Received,
 } from '@openkdh/terminal-protocol';
-import WebSocket, { type RawData } from 'ws';
+import WebSocket, { type ClientOptions, type RawData } from 'ws';
 import { TerminalSimError } from './errors.ts';
-import { clientTls, resultSigner } from './identity.ts';
+import { clientTls, signResult } from './identity.ts';
 import type { Log } from './log.ts';
 import type { Behaviour } from './misbehaviour.ts';
 import type { ConnectionEnd } from './reconnect.ts';
@@ -48,7 +49,6 @@ export class Connection {
   readonly #session = openSession('terminal');
   #socket: WebSocket | undefined;
   #conversation: Conversation = { epoch: 0 };
-  #signer: ((bytes: Uint8Array) => Uint8Array) | undefined;
   #mailbox: Promise<void> = Promise.resolve();
   #openedAt: number | undefined;
   #heardAt = performance.now();
@@ -77,16 +77,16 @@ export class Connection {
   async open(): Promise<void> {
     const { kdh, behaviour, serial, store } = this.#options;
     try {
-      const tls = await clientTls(serial, store.records.get(serial)!, behaviour.certificate);
+      const secureContext = await clientTls(serial, store.records.get(serial)!, behaviour.certificate);
       if (this.#ended) return;
-      this.#socket = new WebSocket(new URL(behaviour.path, kdh), [...behaviour.subprotocols], {
-        ...tls,
-        minVersion: 'TLSv1.3',
+      const options: ClientOptions & Pick<TlsOptions, 'secureContext'> = {
+        secureContext,
         handshakeTimeout: handshakeTimeoutMs,
         maxPayload: protocolLimits.maxFrameBytes,
         perMessageDeflate: false,
         autoPong: behaviour.answersPings,
-      });
+      };
+      this.#socket = new WebSocket(new URL(behaviour.path, kdh), [...behaviour.subprotocols], options);
       this.#listen(this.#socket);
     } catch (error) {
       this.#end({ kind: 'failed', reason: String(error) });
@@ -196,10 +196,8 @@ export class Connection {
     });
   }
 
-  /** The key is read from its encoding at its first use only: that costs more than a signature. */
   #sign(bytes: Uint8Array): Uint8Array {
-    this.#signer ??= resultSigner(this.#record);
-    return this.#signer(bytes);
+    return signResult(this.#record, bytes);
   }
 
   get #record(): TerminalRecord {

@@ -1,9 +1,9 @@
 import { createPrivateKey, generateKeyPair, type KeyObject, sign, X509Certificate } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { promisify } from 'node:util';
 import { createCertificationRequest, createLocalCa } from '@openkdh/pki';
 import type { Behaviour } from './misbehaviour.ts';
-import type { Identity, TerminalRecord } from './record.ts';
+import type { Enrolment, Identity, TerminalRecord } from './record.ts';
 
 const generate = promisify(generateKeyPair);
 const pkcs8 = { type: 'pkcs8', format: 'der' } as const;
@@ -35,10 +35,15 @@ export function certificateDer(pem: string): Uint8Array {
   return new X509Certificate(pem).raw;
 }
 
+/** What OpenSSL has read of a terminal's own: to read it again for each connection would cost more than the handshake. */
+const signingKeys = new WeakMap<Identity, KeyObject>();
+const ownContexts = new WeakMap<Enrolment, SecureContext>();
+
 /** Signs with the result signing key: ECDSA P-256 with SHA-256, DER. */
-export function resultSigner({ identity }: TerminalRecord): (bytes: Uint8Array) => Uint8Array {
-  const key = privateKey(identity.signing);
-  return (bytes) => sign('sha256', bytes, key);
+export function signResult({ identity }: TerminalRecord, bytes: Uint8Array): Uint8Array {
+  const key = signingKeys.get(identity) ?? privateKey(identity.signing);
+  signingKeys.set(identity, key);
+  return sign('sha256', bytes, key);
 }
 
 /** The private key that TR-34 key tokens are encrypted to. */
@@ -51,20 +56,31 @@ export async function clientTls(
   serial: string,
   { identity, enrolment }: TerminalRecord,
   certificate: Behaviour['certificate'],
-): Promise<SecureContextOptions> {
+): Promise<SecureContext> {
   const { certificates, chain, gatewayTrustAnchor: ca } = enrolment!;
+  const minVersion = 'TLSv1.3';
   switch (certificate) {
-    case 'own':
-      return { ca, cert: certificates.tls + chain, key: pem(identity.tls) };
+    case 'own': {
+      const own =
+        ownContexts.get(enrolment!) ??
+        createSecureContext({ ca, cert: certificates.tls + chain, key: pem(identity.tls), minVersion });
+      ownContexts.set(enrolment!, own);
+      return own;
+    }
     case 'wrong-purpose':
-      return { ca, cert: certificates.signing + chain, key: pem(identity.signing) };
+      return createSecureContext({
+        ca,
+        cert: certificates.signing + chain,
+        key: pem(identity.signing),
+        minVersion,
+      });
     case 'foreign': {
       const stranger = await createLocalCa({ commonName: 'nobody knows this CA', notBefore: new Date() });
       const { certificate: cert, privateKey: key } = await stranger.issueClient({ commonName: serial });
-      return { ca, cert, key };
+      return createSecureContext({ ca, cert, key, minVersion });
     }
     case 'none':
-      return { ca };
+      return createSecureContext({ ca, minVersion });
   }
 }
 

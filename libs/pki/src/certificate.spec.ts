@@ -31,10 +31,12 @@ test('what a certificate says, as OpenSSL says it', () => {
   expect(Buffer.from(certificate.der)).toEqual(Buffer.from(der));
 });
 
-test('PEM and DER are the same certificate', () => {
+test('PEM, DER and what OpenSSL has read are the same certificate', () => {
   const pem = certificatePem(der);
-  expect(pem).toBe(new X509Certificate(der).toString());
-  expect(fingerprint(pem)).toBe(fingerprint(der));
+  const openssl = new X509Certificate(der);
+  expect(pem).toBe(openssl.toString());
+  expect([fingerprint(pem), fingerprint(openssl)]).toEqual([fingerprint(der), fingerprint(der)]);
+  expect(readCertificate(openssl).tbs).toEqual(readCertificate(der).tbs);
   expect(readCertificate(readCertificate(pem))).toBeInstanceOf(Object);
 });
 

@@ -6,8 +6,8 @@ import { readExtension } from './extensions.ts';
 import { canonicalSpki } from './keys.ts';
 import { commonNameOf, serialInNames } from './names.ts';
 
-/** A certificate as PEM text, as DER bytes, or read already, which saves the time when it is used often. */
-export type CertificateInput = string | Uint8Array | Certificate;
+/** A certificate as PEM text, as DER bytes, as OpenSSL has read it, or read whole, which saves the time when it is used often. */
+export type CertificateInput = string | Uint8Array | OpensslCertificate | Certificate;
 
 /**
  * A certificate, immutable. It is read twice: by OpenSSL, which verifies signatures, and by the ASN.1 library, which
@@ -18,7 +18,7 @@ export class Certificate {
   readonly tbs: TBSCertificate;
 
   /** @throws PkiError PKI_MALFORMED for anything but one certificate, as PEM or DER */
-  constructor(input: string | Uint8Array) {
+  constructor(input: string | Uint8Array | OpensslCertificate) {
     this.openssl = readOpenssl(input);
     this.tbs = parseDer(this.openssl.raw, Asn1Certificate, 'a certificate').tbsCertificate;
   }
@@ -70,7 +70,8 @@ export function readCertificate(input: CertificateInput): Certificate {
   return input instanceof Certificate ? input : new Certificate(input);
 }
 
-function readOpenssl(input: string | Uint8Array): OpensslCertificate {
+function readOpenssl(input: string | Uint8Array | OpensslCertificate): OpensslCertificate {
+  if (input instanceof OpensslCertificate) return input;
   try {
     const certificate = new OpensslCertificate(typeof input === 'string' ? input : Buffer.from(input));
     if (typeof input === 'string' || certificate.raw.length === input.length) return certificate;

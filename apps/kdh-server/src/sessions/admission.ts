@@ -1,15 +1,16 @@
+import type { X509Certificate } from 'node:crypto';
 import { type ProtocolErrorCode, protocolCodes } from '@openkdh/terminal-protocol';
 
 /** What is known of a client that asks for an upgrade. */
 export interface UpgradeRequest {
   path: string;
   subprotocols: string[];
-  /** The certificate whose private key the client proved to hold in the TLS handshake, DER. */
-  certificate: Uint8Array | undefined;
+  /** The certificate whose private key the client proved to hold in the TLS handshake. */
+  certificate: X509Certificate | undefined;
 }
 
 /** Why a certificate is not one of a terminal's TLS certificates; `undefined` when it is. */
-export type CertificateCheck = (certificate: Uint8Array) => ProtocolErrorCode | undefined;
+export type CertificateCheck = (certificate: X509Certificate) => ProtocolErrorCode | undefined;
 
 /** The whitelist entry of a certificate. */
 export interface KnownTerminal {
@@ -37,7 +38,7 @@ export function checkRequest(
   request: UpgradeRequest,
   expected: { path: string; subprotocol: string },
   checkCertificate: CertificateCheck,
-): Uint8Array {
+): X509Certificate {
   if (request.path !== expected.path) throw new UpgradeRefusal('UNKNOWN_PATH');
   if (!request.subprotocols.includes(expected.subprotocol)) throw new UpgradeRefusal('SUBPROTOCOL_REQUIRED');
   if (!request.certificate) throw new UpgradeRefusal('CERT_REQUIRED');

@@ -1,4 +1,4 @@
-import { randomBytes, verify, X509Certificate } from 'node:crypto';
+import { type KeyObject, randomBytes, verify, X509Certificate } from 'node:crypto';
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, UseFilters } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import {
@@ -195,12 +195,17 @@ function requireActive({ terminalState }: OpenedSession): void {
 }
 
 function liveSession(connection: TerminalConnection, opened: OpenedSession, bound: boolean): LiveSession {
+  let signingKey: KeyObject | undefined;
   return {
     sessionId: connection.sessionId,
     terminalId: connection.peer.terminalId,
     serial: connection.peer.serial,
     epoch: opened.epoch,
-    signingKey: new X509Certificate(opened.signingCertificate).publicKey,
+    get signingKey() {
+      // Read at its first use: when thousands come back, most of them have nothing to sign.
+      signingKey ??= new X509Certificate(opened.signingCertificate).publicKey;
+      return signingKey;
+    },
     ready: bound,
     send: (message, re) => connection.send(message, re),
     kick: (code, closeCode, retryAfterMs) => {

@@ -142,10 +142,10 @@ export class TerminalListener implements OnApplicationBootstrap, BeforeApplicati
           subprotocols: (request.headers['sec-websocket-protocol'] ?? '')
             .split(',')
             .map((name) => name.trim()),
-          certificate: (request.socket as TLSSocket).getPeerX509Certificate()?.raw,
+          certificate: (request.socket as TLSSocket).getPeerX509Certificate(),
         },
         { path: endpointPath, subprotocol },
-        (der) => this.certificates.checkTls(der),
+        (certificate) => this.certificates.checkTls(certificate),
       );
       const { known, fingerprint } = await this.certificates.findByTlsCertificate(certificate);
       const terminal = checkWhitelist(known);

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type CertificateRefusal, certificatePem, checkCertificate, fingerprint } from '@openkdh/pki';
 import type { ProtocolErrorCode } from '@openkdh/terminal-protocol';
@@ -36,7 +37,7 @@ export class TerminalCertificates {
   }
 
   /** Why this is not a TLS certificate of our Terminal CA; the whitelist decides on the rest. */
-  checkTls(certificate: Uint8Array): ProtocolErrorCode | undefined {
+  checkTls(certificate: X509Certificate): ProtocolErrorCode | undefined {
     const check = checkCertificate(certificate, {
       issuers: [],
       anchors: [this.authorities.issuer('terminal-ca').certificate],
@@ -47,7 +48,7 @@ export class TerminalCertificates {
   }
 
   async findByTlsCertificate(
-    certificate: Uint8Array,
+    certificate: X509Certificate,
   ): Promise<{ known: KnownTerminal | undefined; fingerprint: string }> {
     const print = fingerprint(certificate);
     return { known: await this.lookups.add(print), fingerprint: print };

@@ -1,7 +1,7 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { certificatePem } from '@openkdh/pki';
 import type { KdhMessage, Received, TerminalMessage } from '@openkdh/terminal-protocol';
-import { certificationRequests, makeIdentity, resultSigner } from '../identity.ts';
+import { certificationRequests, makeIdentity, signResult } from '../identity.ts';
 import { changed, type Identity, type TerminalRecord } from '../record.ts';
 import { type Decision, receive, type Surroundings, type Terminal } from '../terminal.ts';
 import type { TestKdh } from './kdh.ts';
@@ -44,7 +44,7 @@ export async function deliver(
   const decision = await receive(terminal, received, {
     now: new Date(),
     randomBytes,
-    sign: resultSigner(terminal.record),
+    sign: (bytes) => signResult(terminal.record, bytes),
     keyBlock: (tr31) => tr31,
     report: (report) => report,
     ...around,
