@@ -50,7 +50,7 @@ describe('every act of the API', () => {
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(2);
-    await stack.until('every load is confirmed', async () => (await stack.status()).loads.confirmed === 2);
+    await stack.untilConfirmed(2);
   }, 120_000);
   afterAll(async () => {
     await client?.end();

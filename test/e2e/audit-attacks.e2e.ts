@@ -114,10 +114,7 @@ describe('an auditor with a kept key and a kept checkpoint', () => {
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(TERMINALS);
-    await stack.until(
-      'the fleet is loaded',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-    );
+    await stack.untilConfirmed(TERMINALS);
     await stack.stopPart('terminal-sim');
     await stack.until('the sessions are closed', async () => {
       const { rowCount } = await client.query('select 1 from terminal_session where closed_at is null');

@@ -42,10 +42,7 @@ describe('the auditor', () => {
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(TERMINALS);
-    await stack.until(
-      'every load is confirmed',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-    );
+    await stack.untilConfirmed(TERMINALS);
     auditor = await stack.api.post<OperatorWithToken>('/operators', { name: 'Zoë Auditor', role: 'auditor' });
     await stack.until('a receipt is there', async () => {
       [transfer] = (await get<TransferPage>('/transfers?terminal=SIM-000002&kind=KEYS')).transfers as [

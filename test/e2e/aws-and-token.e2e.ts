@@ -50,11 +50,7 @@ describeWithSoftHsm2('keys in AWS (a stand-in), signatures on a PKCS#11 token, a
     aws.trust(rows[0]!.certificate, KRD_CA); // what an operator does by hand, once
     aws.requestsPerSecond = 5;
     await stack.startFleet(TERMINALS, ['--oracle', oracle()]);
-    await stack.until(
-      'the fleet is loaded',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-      60_000,
-    );
+    await stack.untilConfirmed(TERMINALS);
   });
   afterAll(async () => {
     await client?.end();

@@ -79,7 +79,7 @@ describe('acts that meet in the middle of a load', () => {
     await database.connect();
     profile = await provisionKeys(stack.api);
     await startFleet();
-    await stack.until('the terminal is loaded', async () => (await stack.status()).loads.confirmed === 1);
+    await stack.untilConfirmed(1);
     await stack.until('the oracle is written', () => heldKeys(join(stack.folder, 'oracle.jsonl')).length > 0);
   });
   afterAll(async () => {

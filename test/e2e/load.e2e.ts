@@ -28,10 +28,7 @@ describe('a fleet gets its keys', () => {
   beforeAll(async () => {
     stack = await Stack.start();
     await stack.startFleet(TERMINALS, ['--oracle', join(stack.folder, 'oracle.jsonl')]);
-    await stack.until(
-      'every load is confirmed',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-    );
+    await stack.untilConfirmed(TERMINALS);
   });
   afterAll(() => stack.stop());
 

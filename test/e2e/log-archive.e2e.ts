@@ -99,7 +99,7 @@ describe('a log with an archive', () => {
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(1);
-    await stack.until('it is loaded', async () => (await stack.status()).loads.confirmed === 1);
+    await stack.untilConfirmed(1);
     await stack.stopPart('terminal-sim');
     [{ id: attempt }] = (await rowsOf<{ id: string }>(`select id from attempt where kind = 'KEYS'`)) as [
       { id: string },

@@ -28,10 +28,7 @@ describe('metrics', () => {
   beforeAll(async () => {
     stack = await Stack.start({ serverEnvironment: { KDH_METRICS_TOKEN: metricsToken } });
     await stack.startFleet(TERMINALS);
-    await stack.until(
-      'the fleet is loaded',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-    );
+    await stack.untilConfirmed(TERMINALS);
   });
   afterAll(() => stack?.stop());
 

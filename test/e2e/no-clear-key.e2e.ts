@@ -26,10 +26,7 @@ describe('no clear key outside the HSM and the terminals', () => {
     });
     const profile = await profileOfKnownBdks(stack);
     await stack.startFleet(TERMINALS, [], profile);
-    await stack.until(
-      'every load is confirmed',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-    );
+    await stack.untilConfirmed(TERMINALS);
     needles = await knownKeys(stack);
   });
   afterAll(() => stack.stop());

@@ -28,7 +28,7 @@ describe('what the KDH needs goes away and comes back', () => {
   beforeAll(async () => {
     stack = await Stack.start({ ownPostgres: true });
     await stack.startFleet(3);
-    await stack.until('the fleet is loaded', async () => (await stack.status()).loads.confirmed === 3);
+    await stack.untilConfirmed(3);
   });
   afterAll(() => stack.stop());
 

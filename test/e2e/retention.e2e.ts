@@ -43,10 +43,7 @@ describe('a BDK is destroyed by two people, and tells how long its records are k
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(TERMINALS);
-    await stack.until(
-      'every load is confirmed',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-    );
+    await stack.untilConfirmed(TERMINALS);
     bdk = (await stack.api.get<Bdk[]>('/bdks')).find(({ scheme }) => scheme === 'AES')!;
     second = await stack.api.post<OperatorWithToken>('/operators', { name: 'Ada Second', role: 'operator' });
     await stack.stopPart('terminal-sim');

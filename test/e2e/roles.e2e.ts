@@ -33,11 +33,7 @@ describe('one node for each role', () => {
   afterAll(() => stack?.stop());
 
   test('together they load a fleet, each its part', async () => {
-    await stack.until(
-      'every load is confirmed',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-      60_000,
-    );
+    await stack.untilConfirmed(TERMINALS);
     const client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     try {

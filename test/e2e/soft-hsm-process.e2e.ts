@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync, sign } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -10,16 +9,13 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { canonicalJson, verifyAuditLog } from '@openkdh/hsm-management';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { verifyAuditLog } from '@openkdh/hsm-management';
 import { createLocalCa } from '@openkdh/pki';
-import type { SignedManifest } from '../../apps/soft-hsm/src/manifest/manifest.ts';
 import { frame } from '../../apps/soft-hsm/src/wire/frames.ts';
 import { linesOf } from '../support/lines.ts';
-import { type RunningSoftHsm, startSoftHsm } from '../support/soft-hsm.ts';
+import { startSoftHsm } from '../support/soft-hsm.ts';
 import { killAll, newHome, outcome, SoftHsmProcess } from '../support/soft-hsm-process.ts';
 import { WireClient } from '../support/wire-client.ts';
 
@@ -320,107 +316,6 @@ describe('a failed HSM', () => {
   });
 });
 
-describe('a disk that fills: 41 and FAILED, no crash; with room again it goes on where it was', () => {
-  const bytesOfRecords = (log: Buffer) => log.indexOf(0);
-
-  test.each([
-    ['in a record', (log: Buffer) => bytesOfRecords(log) + 1000, true], // room for a record or two, and a torn one
-    ['where the file grows ahead of its records', (log: Buffer) => log.length + 100_000, false],
-  ])('%s', async (_, roomIn, leavesTornRecord) => {
-    const home = newHome();
-    const log = join(home.state, 'audit.log');
-    const hsm = new SoftHsmProcess(home.live);
-    const { checkpointKey } = await hsm.ready();
-    const client = await WireClient.unix(home.socket);
-    const codes = async (count: number, command: string) => {
-      const answers = Array.from({ length: count }, () => client.call(command));
-      return (await Promise.all(answers)).map((answer) => answer.toString('latin1', 4, 8));
-    };
-    expect(await codes(3, generateKey)).toEqual(['A100', 'A100', 'A100']);
-    const room = roomIn(readFileSync(log));
-    expect(spawnSync('prlimit', ['--pid', String(hsm.child.pid), `--fsize=${room}`]).status).toBe(0);
-    let answered = 3;
-    for (let refused = false; !refused; ) {
-      const some = await codes(50, generateKey);
-      answered += some.filter((code) => code === 'A100').length;
-      refused = some.includes('A141');
-      expect(some.join(' ')).toMatch(/^(A100 ?)*(A141 ?)*$/);
-    }
-    expect(await codes(2, generateKey)).toEqual(['A141', 'A141']);
-    expect(await codes(1, 'HEADNC')).toEqual(['ND00']);
-    await hsm.says(/the audit log cannot be written/);
-    client.close();
-    await hsm.stop();
-
-    const again = new SoftHsmProcess(home.live);
-    expect(await again.ready()).toMatchObject({ state: 'OPERATIONAL', checkpointKey });
-    await again.stop();
-    const lines = linesOf(log);
-    await verifyAuditLog(lines, checkpointKey);
-    expect(lines.join('').includes('"event":"recovered"')).toBe(leavesTornRecord);
-    const kept = lines.filter((line) => line.includes('"command":"A0"') && line.includes('"result":"00"'));
-    expect(kept.length).toBeGreaterThanOrEqual(answered);
-  });
-});
-
-describe('a signed manifest', () => {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-
-  /** The arguments to serve with a manifest of the program, or of one that has had another file. */
-  async function manifestOf(
-    home: ReturnType<typeof newHome>,
-    change?: (files: Record<string, string>) => void,
-  ) {
-    const [key, keyFile] = [join(home.folder, 'installer.pem'), join(home.folder, 'installer.pub')];
-    const file = join(home.folder, 'manifest.json');
-    writeFileSync(keyFile, publicKey.export({ format: 'pem', type: 'spki' }));
-    writeFileSync(key, privateKey.export({ format: 'pem', type: 'pkcs8' }));
-    const { output } = await outcome(['sign-manifest', '--key', key]);
-    const { manifest, signature } = JSON.parse(output) as SignedManifest;
-    change?.(manifest.files);
-    const anew = sign(null, Buffer.from(canonicalJson(manifest)), privateKey)
-      .toString('hex')
-      .toUpperCase();
-    if (!change) expect(anew).toBe(signature);
-    writeFileSync(file, JSON.stringify({ manifest, signature: anew }));
-    return ['--manifest', file, '--manifest-key', keyFile] as const;
-  }
-  const otherFile = (files: Record<string, string>) => {
-    files['@openkdh/soft-hsm/dist/hsm.js'] = '00'.repeat(32);
-  };
-
-  test('that fits the files: it works', async () => {
-    const home = newHome();
-    const hsm = new SoftHsmProcess([...home.live, ...(await manifestOf(home))]);
-    expect(await hsm.ready()).toMatchObject({ state: 'OPERATIONAL' });
-    await hsm.stop();
-  });
-
-  test('that does not: FAILED, or under dual control TAMPERED, and the file is named', async () => {
-    for (const [mode, state] of [
-      ['live', 'FAILED'],
-      ['dualControl', 'TAMPERED'],
-    ] as const) {
-      const home = newHome();
-      const hsm = new SoftHsmProcess([...home[mode], ...(await manifestOf(home, otherFile))]);
-      expect(await hsm.ready()).toMatchObject({ state });
-      await hsm.says(/files of the program were changed: @openkdh\/soft-hsm\/dist\/hsm\.js/);
-      await hsm.stop();
-    }
-  });
-
-  test('of somebody else: no start, and nothing is erased', async () => {
-    const home = newHome();
-    const manifest = await manifestOf(home);
-    const others = generateKeyPairSync('ed25519').publicKey;
-    writeFileSync(manifest[3], others.export({ format: 'pem', type: 'spki' }));
-    const { code, output } = await outcome([...home.dualControl, ...manifest]);
-    expect(code).toBe(1);
-    expect(output).toContain('is not signed with the key of this installation');
-    expect(existsSync(join(home.state, 'tampering.json'))).toBe(false);
-  });
-});
-
 test('a core dump of it has no memory', async () => {
   const hsm = new SoftHsmProcess(newHome().testLmk);
   await hsm.ready();
@@ -455,115 +350,5 @@ describe('started as root', () => {
     const client = await WireClient.unix(socket);
     expect((await client.call(generateKey)).toString('latin1', 4, 8)).toBe('A100');
     expect(await hsm.stop()).toBe(0);
-  });
-});
-
-describe('the audit log', () => {
-  test('is fetched and acknowledged by the host; with a limit, the HSM stops until it is', async () => {
-    const home = newHome();
-    const hsm = new SoftHsmProcess([...home.testLmk, '--audit-limit', '10']);
-    const { checkpointKey } = await hsm.ready();
-    const client = await WireClient.unix(home.socket);
-    const code = async (command: string) => (await client.call(`HEAD${command}`)).toString('latin1', 4, 8);
-    for (let n = 0; n < 9; n += 1) expect(await code('A00FFFS#K0A1N00E00')).toBe('A100');
-    expect(await code('A00FFFS#K0A1N00E00')).toBe('A141');
-    const fetched = (await client.call(`HEADZL${'2'.padStart(20, '0')}`)).toString('latin1', 8);
-    const seqs = fetched
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line).seq);
-    expect(seqs).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]); // the refused command too
-    expect(await code(`ZK${'99'.padStart(20, '0')}`)).toBe('ZL15');
-    expect(await code(`ZK${'11'.padStart(20, '0')}`)).toBe('ZL00');
-    expect(await code('A00FFFS#K0A1N00E00')).toBe('A100');
-    await hsm.stop();
-    expect(await verifyAuditLog(linesOf(join(home.state, 'audit.log')), checkpointKey)).toMatchObject({
-      acknowledged: 11,
-    });
-  });
-});
-
-describe('a list of hosts', () => {
-  test('a host that is not in it is cut off; one that is may do what it says', async () => {
-    const home = newHome();
-    const list = join(home.folder, 'hosts.json');
-    const entry = { name: 'monitor', id: 'local', commands: ['NC'], usages: [], lmkIds: ['01'] };
-    writeFileSync(list, JSON.stringify({ hosts: [entry] }));
-    const hsm = new SoftHsmProcess([...home.testLmk, '--hosts', list]);
-    await hsm.ready();
-    const client = await WireClient.unix(home.socket);
-    expect((await client.call('HEADNC')).toString('latin1', 4, 8)).toBe('ND00');
-    expect((await client.call(generateKey)).toString('latin1', 4, 8)).toBe('A168');
-    await hsm.stop();
-
-    writeFileSync(list, JSON.stringify({ hosts: [{ ...entry, id: 'AB'.repeat(32) }] }));
-    const other = new SoftHsmProcess([...home.testLmk, '--hosts', list]);
-    await other.ready();
-    const stranger = await WireClient.unix(home.socket);
-    await expect(stranger.call('HEADNC')).rejects.toThrow('closed the connection');
-    await other.says(/unknown-host/);
-    await other.stop();
-
-    writeFileSync(list, '{}');
-    expect(await outcome([...home.testLmk, '--hosts', list])).toMatchObject({ code: 1 });
-  });
-});
-
-describe('TLS', () => {
-  let hsm: RunningSoftHsm;
-  beforeAll(async () => {
-    hsm = await startSoftHsm(['--test-lmk']);
-  });
-  afterAll(() => hsm.stop());
-
-  /** What a host gets that connects with these options and asks NC. */
-  function answerTo(options: ConnectionOptions): Promise<string> {
-    return new Promise((resolve) => {
-      const socket = connectTls({
-        host: '127.0.0.1',
-        port: hsm.tlsPort,
-        ca: hsm.tls.ca,
-        checkServerIdentity: () => undefined,
-        ...options,
-      });
-      socket.on('secureConnect', () => socket.write(frame([Buffer.from('HEADNC')])));
-      socket.on('data', (chunk) => {
-        resolve(chunk.toString('latin1', 2));
-        socket.destroy();
-      });
-      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-      socket.on('close', () => resolve('closed'));
-    });
-  }
-
-  /** An alert, or what is left of the connection when it comes after the request was written. */
-  const notAnswered = /ALERT|closed|ECONNRESET|EPIPE/;
-
-  test('a host with a certificate of the CA is answered', async () => {
-    expect(await answerTo(hsm.tls)).toBe('HEADND009D04A000000000000000-0001');
-  });
-
-  test('a host without a certificate, or with one of another CA, is not', async () => {
-    expect(await answerTo({})).toMatch(notAnswered);
-    const otherCa = await createLocalCa({ commonName: 'other CA', notBefore: new Date() });
-    const { certificate: cert, privateKey: key } = await otherCa.issueClient({ commonName: 'kdh' });
-    expect(await answerTo({ cert, key })).toMatch(notAnswered);
-  });
-
-  test('TLS 1.2 is not spoken', async () => {
-    expect(await answerTo({ ...hsm.tls, maxVersion: 'TLSv1.2' })).toMatch(/PROTOCOL_VERSION/);
-  });
-
-  test('plain TCP is not spoken', async () => {
-    const outcome = await new Promise((resolve) => {
-      const socket = connect(hsm.tlsPort, '127.0.0.1', () => socket.write(frame([Buffer.from('HEADNC')])));
-      let received = '';
-      socket.on('data', (chunk) => {
-        received += chunk.toString('latin1');
-      });
-      socket.on('error', () => {});
-      socket.on('close', () => resolve(received));
-    });
-    expect(outcome).not.toContain('HEADND');
   });
 });

@@ -49,10 +49,7 @@ describe('the history that an outsider can verify', () => {
     client = new pg.Client({ connectionString: stack.databaseUrl });
     await client.connect();
     await stack.startFleet(TERMINALS);
-    await stack.until(
-      'the fleet is loaded',
-      async () => (await stack.status()).loads.confirmed === TERMINALS,
-    );
+    await stack.untilConfirmed(TERMINALS);
   });
   afterAll(async () => {
     await client.end();

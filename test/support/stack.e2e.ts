@@ -15,11 +15,7 @@ test('a fleet gets its keys from a stack, though each part of it is killed once 
     await stack.kill9(name);
     await stack.startPart(name);
   }
-  await stack.until(
-    'both loads are confirmed',
-    async () => (await stack.status()).loads.confirmed === 2,
-    60_000,
-  );
+  await stack.untilConfirmed(2);
   expect((await stack.status()).terminals.enrolled).toBe(2);
   expect(Object.keys(stack.logs()).sort()).toEqual(
     expect.arrayContaining(['kdh-server', 'postgres', 'soft-hsm', 'terminal-sim']),

@@ -281,6 +281,14 @@ export class Stack {
     }
   }
 
+  /** Waits until so many loads are confirmed, and no more. */
+  untilConfirmed(loads: number): Promise<void> {
+    return this.until(
+      `${loads} loads are confirmed`,
+      async () => (await this.status()).loads.confirmed === loads,
+    );
+  }
+
   /** All that the parts have logged so far, by the name of the part. */
   logs(): Record<string, string> {
     const folder = join(this.folder, 'logs');
