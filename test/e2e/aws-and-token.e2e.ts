@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { deriveAesInitialKey, deriveTdesInitialKey } from '@openkdh/dukpt';
 import { openCheckpoint, parseVerifierKey } from '@openkdh/transparency-log';
 import pg from 'pg';
+import type { Bdk } from '../../apps/kdh-server/src/keys/bdks.schemas.ts';
 import { FakeAws, fakeSecret } from '../support/fake-aws.ts';
 import { acknowledgedLoads, heldKeys, readHistory } from '../support/history.ts';
 import { violations } from '../support/invariants.ts';
@@ -102,6 +103,19 @@ describeWithSoftHsm2('keys in AWS (a stand-in), signatures on a PKCS#11 token, a
       ]);
     }
     expect(rows).toHaveLength(5);
+  });
+
+  test('a BDK that is in AWS already is registered by its ARN, and no other name', async () => {
+    const [bdk] = (
+      await client.query<{ arn: string; kcv: string }>(
+        `select key_block as arn, kcv from bdk where scheme = 'AES'`,
+      )
+    ).rows as [{ arn: string; kcv: string }];
+    const register = (name: string, lmkKeyBlock: string) =>
+      stack.api.post<Bdk>('/bdks', { name, scheme: 'AES', algorithm: 'A128', lmkKeyBlock });
+    expect(await register('by ARN', bdk.arn)).toMatchObject({ kcv: bdk.kcv, state: 'ACTIVE' });
+    for (const other of [bdk.arn.replace('payment-cryptography', 'kms'), `${bdk.arn}/..`, 'alias/bdk'])
+      await expect(register('another', other)).rejects.toThrow('400');
   });
 
   test('neither PIN nor secret is in a log', () => {

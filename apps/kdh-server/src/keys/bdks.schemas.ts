@@ -30,10 +30,13 @@ export const createBdkSchema = z
       .describe('AES BDK id or TDES key set id; chosen at random when left out'),
     lmkKeyBlock: z
       .string()
-      .regex(/^S[\x20-\x7e]{16,512}$/, 'an S block')
+      .regex(
+        /^(S[\x20-\x7e]{16,512}|arn:aws[a-z-]*:payment-cryptography:[a-z0-9-]+:[0-9]{12}:key\/[0-9a-zA-Z-]{1,128})$/,
+        'an S block, or the ARN of a key in AWS Payment Cryptography',
+      )
       .optional()
       .describe(
-        'A BDK that the HSM formed in a ceremony, under its LMK; a new one is generated when left out',
+        'A BDK that the HSM has formed in a ceremony or imported: under its LMK, with AWS the ARN; a new one is generated when left out',
       ),
     segment: segment.default({}),
     maxDevices: maxDevices
