@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import type { Config } from '../../apps/kdh-server/src/config/config.ts';
 import { appendOnlyTables, privileges } from '../../apps/kdh-server/src/database/application-role.ts';
 import {
   refuseMightyRole,
@@ -8,6 +9,7 @@ import {
   refuseUnsafeDatabase,
 } from '../../apps/kdh-server/src/database/boot-checks.ts';
 import { migrations } from '../../apps/kdh-server/src/database/data-source.ts';
+import { Database } from '../../apps/kdh-server/src/database/database.ts';
 import type { MigrationProgress } from '../../apps/kdh-server/src/database/migrate.ts';
 import {
   applicationUrlOf,
@@ -196,6 +198,23 @@ describe('database', () => {
          and a.attname = any(array['state', 'version', 'deadline', 'times', 'evidence', 'sent_epochs'])`,
     );
     expect(rows).toEqual([]);
+  });
+
+  test('a transaction finds by an index also what a young table would be read for as a whole', async () => {
+    const connection = await Database.open({
+      KDH_DATABASE_URL: applicationUrlOf(database.url),
+      KDH_DATABASE_CONNECTIONS: 1,
+    } as Config);
+    try {
+      await client.query('analyze migrations'); // a page of rows
+      const look = 'explain (costs off) select 1 from migrations where id = 1';
+      const [inTransaction] = await connection.transaction((sql) => sql.query<object>(look));
+      expect(inTransaction).toEqual({ 'QUERY PLAN': expect.stringContaining('Index') });
+      const [alone] = await connection.query<object>(look); // so are reports
+      expect(alone).toEqual({ 'QUERY PLAN': 'Seq Scan on migrations' });
+    } finally {
+      await connection.onApplicationShutdown();
+    }
   });
 
   test('a database that may forget a committed KSN is refused at boot', async () => {
