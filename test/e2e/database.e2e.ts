@@ -210,7 +210,7 @@ describe('database', () => {
       const look = 'explain (costs off) select 1 from migrations where id = 1';
       const [inTransaction] = await connection.transaction((sql) => sql.query<object>(look));
       expect(inTransaction).toEqual({ 'QUERY PLAN': expect.stringContaining('Index') });
-      const [alone] = await connection.query<object>(look); // so are reports
+      const [alone] = await connection.query<object>(look); // what is read outside of one is planned anew
       expect(alone).toEqual({ 'QUERY PLAN': 'Seq Scan on migrations' });
     } finally {
       await connection.onApplicationShutdown();
