@@ -11,8 +11,8 @@ export async function boundedRead<T>(
   try {
     return await database.transaction(async (sql) => {
       await sql.query(
-        // What is made of a bounded walk is never worth a compiler.
-        `set transaction isolation level repeatable read, read only; set local jit = off;
+        // What is made of a bounded walk is never worth a compiler; a report of the whole history reads tables as a whole.
+        `set transaction isolation level repeatable read, read only; set local jit = off; set local enable_seqscan = on;
          set local statement_timeout = ${timeoutMilliseconds}`,
       );
       return read(sql);
