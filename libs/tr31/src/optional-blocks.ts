@@ -146,7 +146,8 @@ export function formatPaddedBlocks(
   for (const block of blocks) text += formatOptionalBlock(block);
   const padding = paddingBlockLength(text.length, blockBytes);
   if (padding === 0) return { text, count: blocks.length };
-  const data = Array.from(random(padding - 4), (byte) => fillers[byte % fillers.length]).join('');
+  let data = '';
+  for (const byte of random(padding - 4)) data += fillers[byte % fillers.length];
   return { text: text + formatOptionalBlock({ id: 'PB', data }), count: blocks.length + 1 };
 }
 

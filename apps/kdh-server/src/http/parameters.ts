@@ -1,5 +1,11 @@
 import { z } from 'zod';
 
+/** In every schema of this server: what is left out is missing, and not of a wrong type. */
+z.config({
+  customError: ({ code, input }) =>
+    code === 'invalid_type' && input === undefined ? 'is missing' : undefined,
+});
+
 /** An id in a path. */
 export const uuidParam = z.uuid();
 

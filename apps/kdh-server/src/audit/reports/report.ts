@@ -75,12 +75,12 @@ export function reportPdf({
   return page.end();
 }
 
-/** Characters that a column is given: its longest word, an id or a digest on two lines, and a little text. */
+/** Characters that a column is given: its longest word, an id on two lines or a digest on three, and a little text. */
 function shareOf(texts: string[]): number {
   const longest = (lengths: number[]) => lengths.reduce((most, length) => Math.max(most, length), 0);
   const words = texts
     .flatMap((text) => text.split(' '))
-    .map(({ length }) => (length > 32 ? length / 2 : length));
+    .map(({ length }) => (length > 40 ? length / 3 : length > 32 ? length / 2 : length));
   const text = Math.min(12, longest(texts.map(({ length }) => length)));
-  return Math.max(longest(words), text) + 3;
+  return Math.max(longest(words), text) + 4;
 }
